@@ -1,0 +1,395 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# evbus: the one Makefile.  `make help` lists the targets.
+
+# ---- Variables that a caller may set -------------------------------------
+#
+#   CC, CXX          compilers (gcc and clang are tried by CI)
+#   CFLAGS, LDFLAGS  added after our own, so that they win
+#   V=1              show whole commands
+#   WERROR=1         warnings are errors
+#   DEBUG=1          asserts on (-DEVBUS_DEBUG), -O1
+#   SANITIZE=...     address,undefined or thread
+#   COVERAGE=1       count executed lines (see the coverage target)
+#   PREFIX, LIBDIR, INCLUDEDIR, MANDIR, DESTDIR      where install puts things
+#   DATA, BOOK, SPEED, SECONDS                       what demo plays, and how
+#   TOPOLOGY         the one topology that bench measures; empty: all
+#   ARGS             passed on to the explorer
+#   TEST             test only programs whose name contains this word
+#   TIMEOUT          seconds that one test program may take
+#   STRESS_SECONDS, FUZZ_SECONDS                     how long each program runs
+#
+# Each set of flags has a build directory of its own: build/ for the plain
+# one, build/thread/ for SANITIZE=thread, build/clang-debug/ and so on.
+
+V ?= 0
+WERROR ?=
+DEBUG ?=
+SANITIZE ?=
+COVERAGE ?=
+DESTDIR ?=
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
+TOPOLOGY ?=
+ARGS ?=
+TEST ?=
+STRESS_SECONDS ?= 30
+FUZZ_SECONDS ?= 20
+
+# ---- Derived settings ----------------------------------------------------
+
+# The version stands in one place, include/evbus/base.h.
+VERSION := $(shell sed -n \
+	's/^.define EVBUS_VERSION[[:space:]]*"\(.*\)"/\1/p' include/evbus/base.h)
+SONAME := libevbus.so.$(firstword $(subst ., ,$(VERSION)))
+
+comma := ,
+space := $(subst ,, )
+compiler := $(filter-out cc gcc,$(notdir $(firstword $(CC))))
+clang := $(findstring clang,$(shell $(CC) --version 2>/dev/null))
+tags := $(strip $(compiler) $(subst $(comma),-,$(SANITIZE)) \
+	$(if $(DEBUG),debug) $(if $(COVERAGE),coverage) $(if $(WERROR),werror))
+B := build$(addprefix /,$(subst $(space),-,$(tags)))
+
+# Use all processors, unless the caller said otherwise.
+ifeq ($(MAKELEVEL),0)
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
+endif
+endif
+
+WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wundef -Wcast-qual \
+	-Wstrict-prototypes -Wmissing-prototypes -Wvla \
+	$(if $(WERROR),-Werror)
+OPTIMIZE := $(if $(COVERAGE),-O0,$(if $(DEBUG)$(SANITIZE),-O1,-O2)) -g
+MODE := $(if $(DEBUG),-DEVBUS_DEBUG) \
+	$(if $(COVERAGE),--coverage -fprofile-update=atomic) \
+	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer) \
+	$(if $(findstring undefined,$(SANITIZE)),-fno-sanitize-recover=all)
+# gcc says that its thread sanitizer does not see fences; we know, and hang no
+# plain data on them (include/evbus/atomic.h).
+ifeq ($(SANITIZE)$(clang),thread)
+MODE += -Wno-tsan
+endif
+
+# Expanded in recipes and only then, since .ci/packages may just have brought
+# pkg-config; each assigns itself at its first use.
+CK_CFLAGS = $(eval CK_CFLAGS := $$(shell pkg-config --cflags ck))$(CK_CFLAGS)
+CK_LIBS = $(eval CK_LIBS := $$(shell pkg-config --libs ck))$(CK_LIBS)
+
+LANGUAGE := -std=c11 -D_GNU_SOURCE -fvisibility=hidden -pthread
+COMPILE = $(CC) $(LANGUAGE) $(OPTIMIZE) $(WARNINGS) $(MODE) -Iinclude \
+	$(INCLUDES) $(CK_CFLAGS) $(EXTRA) $(CPPFLAGS) $(CFLAGS) -MMD -MP
+LINK = $(CC) $(OPTIMIZE) $(MODE) -pthread $(CFLAGS) $(LDFLAGS)
+LIBS = $(CK_LIBS) -lpthread
+
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-7s %s\n'
+endif
+
+# ---- What there is -------------------------------------------------------
+
+# This list drives install, uninstall and the header tests.
+HEADERS := include/evbus.h $(sort $(wildcard include/evbus/*.h))
+PAGES := $(sort $(wildcard man/*.3 man/*.7))
+
+SOURCES := $(sort $(wildcard src/*.c src/*/*.c))
+MARKET := $(sort $(wildcard examples/market/*.c))
+EXAMPLES := $(sort $(wildcard examples/*.c))
+TESTS := $(sort $(wildcard tests/*/test_*.c))
+# Started by a test and not by the runner, e.g. under another tool.
+PROGRAMS := $(sort $(wildcard tests/*/prog_*.c))
+BENCHES := $(sort $(wildcard tests/bench/bench_*.c))
+STRESS := $(sort $(wildcard tests/stress/stress_*.c))
+FUZZ := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+EXPLORE := $(sort $(filter-out %/selftest.c,$(wildcard tests/explore/*.c)))
+# All other C files below tests/ are helpers.  They, and the modules of the
+# market example, go into one archive, from which each test takes its share.
+HELPERS := $(sort $(filter-out $(TESTS) $(PROGRAMS) $(BENCHES) $(STRESS) \
+	$(FUZZ) tests/bench/% tests/explore/% tests/canary/%, \
+	$(wildcard tests/*/*.c))) $(MARKET)
+# A script is one test: exit status 0 passed, 77 skipped, others failed.
+SCRIPTS := $(foreach f,$(sort $(wildcard tests/*/*.sh)), \
+	$(if $(shell test -x $(f) && echo x),$(f)))
+
+objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
+programs = $(patsubst %.c,$(B)/%,$(1))
+
+STATIC := $(B)/libevbus.a
+SHARED := $(B)/libevbus.so.$(VERSION)
+LIBRARIES := $(STATIC) $(SHARED) $(B)/evbus.pc
+EXAMPLE_PROGRAMS := $(call programs,$(EXAMPLES)) \
+	$(if $(MARKET),$(B)/examples/market)
+TEST_PROGRAMS := $(call programs,$(TESTS))
+BENCH_PROGRAMS := $(patsubst tests/%.c,$(B)/%,$(BENCHES))
+BENCH_HELPERS := $(filter-out $(BENCHES),$(wildcard tests/bench/*.c))
+
+# With TEST=, only what has that word in its name.
+chosen = $(if $(TEST),$(foreach f,$(1), \
+	$(if $(findstring $(TEST),$(f)),$(f))),$(1))
+CHOSEN := $(call chosen,tests/lint/headers tests/lint/manual-examples \
+	$(SCRIPTS) $(EXAMPLE_PROGRAMS) $(TEST_PROGRAMS))
+
+# The packages that the wanted goals need; `all` and `install` bring in none.
+goals = $(filter $(1),$(MAKECMDGOALS))
+GROUPS := $(if $(call goals,demo bench explore examples),base) \
+	$(if $(call goals,test tests everything stress),base test) \
+	$(if $(call goals,lint),base lint) \
+	$(if $(call goals,coverage fuzz verify),base test lint ci)
+SETUP := $(if $(strip $(GROUPS)),packages)
+
+# ---- Libraries -----------------------------------------------------------
+
+.PHONY: all
+all: $(LIBRARIES)	## build the libraries (the default)
+
+.PHONY: packages
+packages:
+	@.ci/packages $(sort $(GROUPS))
+
+# Changes when the flags do, and with it every object.
+$(B)/flags: FORCE | $(SETUP)
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(CC) $(LANGUAGE) $(OPTIMIZE) $(WARNINGS) $(MODE)' \
+	    '$(CPPFLAGS) $(CFLAGS) $(LDFLAGS)' >$@.new
+	@cmp -s $@.new $@ && rm -f $@.new || mv -f $@.new $@
+.PHONY: FORCE
+FORCE:
+
+$(B)/obj/src/%.o $(B)/pic/%.o: INCLUDES := -Isrc
+$(B)/obj/tests/%.o: INCLUDES := -Isrc -Itests -Itests/support -Iexamples
+
+$(B)/obj/%.o: %.c $(B)/flags
+	$(say) CC $<
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -c $< -o $@
+
+$(B)/pic/%.o: %.c $(B)/flags
+	$(say) 'CC pic' $<
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -fPIC -c $< -o $@
+
+$(STATIC): $(call objects,$(SOURCES))
+	$(say) AR $@
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(SHARED): $(patsubst %.c,$(B)/pic/%.o,$(SOURCES)) src/evbus.map
+	$(say) LD $@
+	$(Q)$(LINK) -shared -Wl,-soname,$(SONAME) \
+	    -Wl,--version-script=src/evbus.map \
+	    $(if $(SANITIZE),,-Wl$(comma)-z$(comma)defs) \
+	    $(filter %.o,$^) $(LIBS) -o $@
+	$(Q)ln -sf $(@F) $(B)/$(SONAME) && ln -sf $(SONAME) $(B)/libevbus.so
+
+$(B)/evbus.pc: src/evbus.pc.in include/evbus/base.h FORCE
+	@mkdir -p $(@D)
+	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
+	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
+	    $< >$@
+
+# ---- Examples and the demonstration --------------------------------------
+
+$(B)/examples/market: $(call objects,$(MARKET)) $(STATIC)
+	$(say) LD $@
+	@mkdir -p $(@D)
+	$(Q)$(LINK) $^ $(LIBS) -lm -o $@
+
+$(call programs,$(EXAMPLES)): $(B)/%: $(B)/obj/%.o $(STATIC)
+	$(say) LD $@
+	@mkdir -p $(@D)
+	$(Q)$(LINK) $^ $(LIBS) -lm -o $@
+
+.PHONY: examples
+examples: $(EXAMPLE_PROGRAMS)	## build the examples
+
+.PHONY: demo
+demo: $(B)/examples/market	## run the market: DATA= BOOK= SPEED= SECONDS=
+	$(Q)$< $(if $(DATA),--data '$(DATA)') $(if $(BOOK),--book '$(BOOK)') \
+	    $(if $(SPEED),--speed '$(SPEED)') \
+	    $(if $(SECONDS),--seconds '$(SECONDS)')
+
+# ---- Tests ---------------------------------------------------------------
+
+$(B)/libtests.a: $(call objects,$(HELPERS)) $(B)/flags
+	$(say) AR $@
+	$(Q)rm -f $@ && ar rcs $@ $(filter %.o,$^)
+
+$(call programs,$(TESTS) $(PROGRAMS) $(STRESS)): \
+    $(B)/%: $(B)/obj/%.o $(B)/libtests.a $(STATIC)
+	$(say) LD $@
+	@mkdir -p $(@D)
+	$(Q)$(LINK) $^ -lcmocka $(LIBS) -lm -o $@
+
+# What a test finds in its environment; tests/run.sh tells more.
+ENVIRONMENT = EVBUS_BUILD='$(B)' EVBUS_SANITIZE='$(SANITIZE)' \
+	EVBUS_HEADERS='$(HEADERS)' EVBUS_COVERAGE='$(COVERAGE)' \
+	CC='$(CC)' CXX='$(CXX)'
+TIMEOUT ?= $(if $(SANITIZE)$(COVERAGE),180,60)
+
+.PHONY: tests
+tests: $(filter $(B)/%,$(CHOSEN)) $(call programs,$(PROGRAMS)) $(STATIC)
+
+.PHONY: test
+test: tests	## run the tests, the examples and the header tests: TEST=
+	$(Q)$(ENVIRONMENT) tests/run.sh -t $(TIMEOUT) -o $(B)/log $(CHOSEN)
+
+.PHONY: stress
+stress: $(call programs,$(STRESS))	## run the stress programs for long
+	$(Q)$(if $(STRESS),$(ENVIRONMENT) \
+	    EVBUS_STRESS_SECONDS=$(STRESS_SECONDS) tests/run.sh -t 600 \
+	    -o $(B)/log-stress $^,echo 'no stress programs yet')
+
+# ---- The explorer --------------------------------------------------------
+#
+# The real code, compiled so that each access to shared memory is a step of
+# the explorer, which also takes the place of the system and of the epochs.
+
+X := $(B)/explore
+EXPLORED := $(filter-out src/ffi.c src/base/os_linux.c src/base/epoch.c, \
+	$(SOURCES))
+EXPLORE_OBJECTS := $(patsubst %.c,$(X)/obj/%.o,$(EXPLORED) $(EXPLORE))
+
+$(X)/obj/%.o: INCLUDES := -Itests/explore -Isrc
+$(X)/obj/%.o: EXTRA := -DEVBUS_EXPLORE
+$(X)/obj/%.o: %.c $(B)/flags
+	$(say) 'CC expl' $<
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -c $< -o $@
+
+$(X)/explore: $(EXPLORE_OBJECTS)
+	$(say) LD $@
+	$(Q)$(LINK) $^ $(LIBS) -o $@
+
+# From the archive the self-test takes the core, but not the other main.
+$(X)/libexplore.a: $(EXPLORE_OBJECTS)
+	$(say) AR $@
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(X)/explore-selftest: $(X)/obj/tests/explore/selftest.o $(X)/libexplore.a
+	$(say) LD $@
+	$(Q)$(LINK) $^ $(LIBS) -o $@
+
+EXPLORE_SELFTEST := $(if $(wildcard tests/explore/selftest.c), \
+	$(X)/explore-selftest)
+
+.PHONY: explore
+explore: $(X)/explore $(EXPLORE_SELFTEST)	## explore interleavings: ARGS=
+	$(Q)$(if $(EXPLORE_SELFTEST),$(strip $(EXPLORE_SELFTEST)) &&) \
+	    $(X)/explore $(ARGS)
+
+# ---- Measurements --------------------------------------------------------
+
+$(B)/obj/tests/bench/%.o: EXTRA := -O3 -march=native
+$(BENCH_PROGRAMS): $(B)/%: $(B)/obj/tests/%.o $(call objects,$(BENCH_HELPERS)) \
+    $(STATIC)
+	$(say) LD $@
+	@mkdir -p $(@D)
+	$(Q)$(LINK) $^ $(LIBS) -lm -o $@
+
+.PHONY: bench
+bench: $(BENCH_PROGRAMS)	## measure: TOPOLOGY=, build/bench.tsv
+	$(Q)CC='$(CC)' tests/bench/run --build $(B) --topology '$(TOPOLOGY)'
+
+# ---- Checks --------------------------------------------------------------
+
+.PHONY: everything
+everything: all tests $(call programs,$(STRESS)) $(BENCH_PROGRAMS) \
+    $(if $(EXPLORE),$(X)/explore) $(EXPLORE_SELFTEST)	## build, run nothing
+
+.PHONY: lint
+lint: $(STATIC) $(SHARED)	## check manual, spelling, layers and sources
+	$(Q)$(ENVIRONMENT) tests/lint/run
+
+# Each fuzz program takes the library's sources with it, built as it is.
+FUZZ_CC ?= clang
+$(patsubst %.c,build/%,$(FUZZ)): build/%: %.c $(SOURCES) $(HEADERS) | $(SETUP)
+	$(say) FUZZ $@
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(LANGUAGE) -O1 -g -DEVBUS_DEBUG -Iinclude -Isrc \
+	    -Itests -Itests/support $(CK_CFLAGS) \
+	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+	    $< $(SOURCES) $(LIBS) -o $@
+
+.PHONY: fuzz
+fuzz: $(patsubst %.c,build/%,$(FUZZ))	## fuzz each target FUZZ_SECONDS=20
+	$(Q)set -e; for f in $^; do \
+	    mkdir -p build/corpus/$${f##*/}; \
+	    $$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
+	        build/corpus/$${f##*/}; \
+	done
+	$(if $(FUZZ),,@echo 'no fuzz programs yet')
+
+.PHONY: coverage
+coverage: $(SETUP)	## run the tests and print the lines they reach
+	$(Q)$(MAKE) --no-print-directory test COVERAGE=1
+	$(Q)gcovr --root . --filter 'src/' --filter 'include/' \
+	    --object-directory build/coverage build/coverage
+
+.PHONY: verify
+verify: $(SETUP)	## everything, in turn; takes a long while
+	$(Q)$(MAKE) --no-print-directory test
+	$(Q)$(MAKE) --no-print-directory lint
+	$(Q)$(MAKE) --no-print-directory explore
+	$(Q)$(MAKE) --no-print-directory test DEBUG=1
+	$(Q)$(MAKE) --no-print-directory test SANITIZE=address,undefined
+	$(Q)$(MAKE) --no-print-directory test SANITIZE=thread
+	$(Q)$(MAKE) --no-print-directory stress
+	$(Q)$(MAKE) --no-print-directory fuzz
+	$(Q)$(MAKE) --no-print-directory coverage
+
+# ---- Install and pack ----------------------------------------------------
+
+I := $(DESTDIR)$(INCLUDEDIR)
+L := $(DESTDIR)$(LIBDIR)
+M := $(DESTDIR)$(MANDIR)
+
+.PHONY: install
+install: $(LIBRARIES)	## install below PREFIX (and DESTDIR)
+	$(Q)install -d $(I)/evbus $(L)/pkgconfig $(M)/man3 $(M)/man7
+	$(Q)install -m 644 include/evbus.h $(I)
+	$(Q)install -m 644 $(filter include/evbus/%,$(HEADERS)) $(I)/evbus
+	$(Q)install -m 644 $(STATIC) $(L)
+	$(Q)install -m 755 $(SHARED) $(L)
+	$(Q)ln -sf $(notdir $(SHARED)) $(L)/$(SONAME)
+	$(Q)ln -sf $(SONAME) $(L)/libevbus.so
+	$(Q)install -m 644 $(B)/evbus.pc $(L)/pkgconfig
+	$(Q)for p in $(PAGES); do \
+	    install -m 644 $$p $(M)/man$${p##*.} || exit 1; done
+
+.PHONY: uninstall
+uninstall:	## remove what install put there
+	$(Q)rm -f $(patsubst include/%,$(I)/%,$(HEADERS))
+	$(Q)rm -f $(L)/libevbus.a $(L)/libevbus.so $(L)/$(SONAME) \
+	    $(L)/$(notdir $(SHARED)) $(L)/pkgconfig/evbus.pc
+	$(Q)for p in $(PAGES); do \
+	    rm -f $(M)/man$${p##*.}/$${p##*/} || exit 1; done
+	$(Q)if test -d $(I)/evbus; then rmdir $(I)/evbus; fi
+
+.PHONY: dist
+dist:	## pack the committed sources into build/evbus-VERSION.tar.gz
+	@mkdir -p build
+	$(Q)git -c safe.directory='$(CURDIR)' archive --format=tar.gz \
+	    --prefix=evbus-$(VERSION)/ -o build/evbus-$(VERSION).tar.gz HEAD
+	@echo build/evbus-$(VERSION).tar.gz
+
+.PHONY: clean
+clean:	## remove build/
+	$(Q)rm -rf build
+
+.PHONY: help
+help:	## this list
+	@echo 'make TARGET [VARIABLE=value ...]; the variables stand at the' \
+	    'top of the Makefile.'
+	@awk '/^[a-z]+:/ { t = $$1; sub(/:/, "", t) } \
+	    /\t## / { d = $$0; sub(/.*## /, "", d); printf "  %-11s %s\n", t, d }' \
+	    Makefile
+
+-include $(shell find $(B)/obj $(B)/pic $(X) -name '*.d' 2>/dev/null)
+.DELETE_ON_ERROR:
+.SECONDARY:

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * close.c - end with nothing lost, or know what was left.
+ *
+ * evbus_close() refuses new events, lets the readers finish and then closes;
+ * readers that the caller has run are run by it.  It always returns, at the
+ * latest at its timeout, with a report.
+ */
+#include <pthread.h>
+#include <stdio.h>
+
+#include <evbus.h>
+
+#define MILLISECOND INT64_C(1000000)
+#define SECOND INT64_C(1000000000)
+#define EVENTS 5u
+
+static int
+fail(const char *what, int code)
+{
+	fprintf(stderr, "close: %s: %s: %s\n", what, evbus_strerror(code),
+	    evbus_errmsg());
+	return 1;
+}
+
+static enum evbus_verdict
+on_event(const struct evbus_event *event, void *arg)
+{
+	(void)event;
+	(void)arg;
+	return EVBUS_DONE;
+}
+
+/* Opens a reader and leaves it: nobody will run it. */
+static void *
+open_and_leave(void *arg)
+{
+	const struct evbus_reader_options options = { .name = "forgotten" };
+	struct evbus_reader *reader;
+
+	if (evbus_reader_open(arg, &options, &reader) < 0 ||
+	    evbus_reader_subscribe(reader, "work", on_event, NULL, NULL) < 0)
+		return arg;
+	return NULL;
+}
+
+static int
+open_and_publish(struct evbus **bus, struct evbus_topic **topic, int forget)
+{
+	const struct evbus_reader_options options = { .name = "main" };
+	struct evbus_reader *reader;
+	pthread_t thread;
+	void *failed = NULL;
+	unsigned i;
+
+	if (evbus_open(bus, NULL) < 0 ||
+	    evbus_topic_open(*bus, "work", NULL, topic) < 0 ||
+	    evbus_reader_open(*bus, &options, &reader) < 0 ||
+	    evbus_reader_subscribe(reader, "work", on_event, NULL, NULL) < 0)
+		return fail("set up", EVBUS_EINVAL);
+	if (forget && (pthread_create(&thread, NULL, open_and_leave,
+	    *bus) != 0 || pthread_join(thread, &failed) != 0 ||
+	    failed != NULL))
+		return fail("the other reader", EVBUS_EINVAL);
+	for (i = 0; i < EVENTS; i++)
+		if (evbus_publish(*topic, &i, sizeof i) < 0)
+			return fail("publish", EVBUS_EFULL);
+	return 0;
+}
+
+static void
+print_report(int result, const struct evbus_report *report)
+{
+	unsigned i;
+
+	printf("%s: %llu delivered, %llu left\n", evbus_errname(result),
+	    (unsigned long long)report->delivered,
+	    (unsigned long long)report->left);
+	for (i = 0; i < report->readers; i++)
+		printf("  %-9s %llu delivered, %llu left\n",
+		    report->reader[i].name,
+		    (unsigned long long)report->reader[i].delivered,
+		    (unsigned long long)report->reader[i].left);
+}
+
+static int
+show(int forget, int64_t timeout_ns, int wanted, uint64_t left)
+{
+	struct evbus_report report;
+	struct evbus_topic *topic;
+	struct evbus *bus;
+	int result;
+
+	if (open_and_publish(&bus, &topic, forget))
+		return 1;
+	result = evbus_close(bus, timeout_ns, &report);
+	print_report(result, &report);
+	if (result != wanted || report.delivered != EVENTS ||
+	    report.left != left)
+		return fail("an unexpected report", result);
+
+	/* Closed is closed, for every handle, until the memory is freed. */
+	if (evbus_publish(topic, "late", sizeof "late") != EVBUS_ECLOSED ||
+	    evbus_close(bus, SECOND, NULL) != EVBUS_ECLOSED)
+		return fail("not closed", 0);
+	result = evbus_free(bus);
+	return result < 0 ? fail("free", result) : 0;
+}
+
+int
+main(void)
+{
+	if (show(0, SECOND, 0, 0) ||
+	    show(1, 50 * MILLISECOND, EVBUS_ETIMEDOUT, EVENTS))
+		return 1;
+	return 0;
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * publish.h - layer 4: publish, claim, commit, abort.
+ *
+ * The path of an event that fits its slot, in a stream that is not full, while
+ * no reader sleeps, is inline: no lock, no system call, no allocation, one
+ * compare-and-swap (none on a single-producer stream).  All else is in
+ * src/publish/.
+ *
+ * Who may run with whom: any thread with any other; on a single-producer
+ * stream one thread only (others get EVBUS_EOWNER).  A publish may stand
+ * inside any handler; never inside a signal handler.
+ *
+ * Progress: evbus_try_publish() is lock-free (a failed compare-and-swap means
+ * that another producer claimed), wait-free on a single-producer stream;
+ * evbus_publish() the same until the stream is full, then it waits as the
+ * stream's on_full says.
+ */
+#ifndef EVBUS_PUBLISH_H
+#define EVBUS_PUBLISH_H
+
+#include <sys/uio.h>
+
+#include <evbus/error.h>
+#include <evbus/claim.h>
+#include <evbus/topic.h>
+
+/* Zero means default.  evbus_publish(3) */
+struct evbus_publish_options {
+	int64_t timeout_ns;	/* when set_timeout; else the stream's */
+	int set_timeout;
+	int set_cause;		/* use .cause instead of the event that this
+				 * thread is handling */
+	uint64_t cause;		/* EVBUS_CAUSE(stream, sequence), or 0: none */
+	evbus_release release;	/* not NULL: the payload is passed by reference
+				 * and given back through it */
+	void *release_arg;
+	uint64_t key;		/* not supported yet: must be 0 */
+	const void *trace;	/* not supported yet: must be NULL */
+	uint64_t *sequence;	/* receives the event's sequence; may be NULL */
+};
+
+/*
+ * A claim: the right to write one event, held by the thread that made it.
+ * data points to size bytes.  The other fields are the library's.
+ */
+struct evbus_claim {
+	void *data;
+	size_t size;
+	uint64_t sequence;
+	struct evbus_topic *topic;
+	struct evbus_publisher *publisher;
+	uint32_t entry;
+	uint32_t index;
+};
+
+#define EVBUS__SAMPLE 64u	/* events per reading of the clock */
+
+EVBUS_BEGIN_DECLS
+
+/* Out-of-line ends of the inlines below; not for users. */
+EVBUS_API int evbus__publish_slow(struct evbus_topic *, const void *, size_t,
+    int may_wait);
+EVBUS_API uint64_t evbus__read_clock(const struct evbus_stream *,
+    struct evbus_publisher *);
+
+/*
+ * evbus_publish_batch() - publish n payloads to one topic, next to each other
+ * in the stream: all or none.  n is at most the capacity.  0 or a code, as
+ * evbus_publish().  evbus_publish(3)
+ */
+EVBUS_API int evbus_publish_batch(struct evbus_topic *, const struct iovec *,
+    unsigned n);
+
+/*
+ * evbus_publish_with() - publish with options; NULL: as evbus_publish().
+ * If the result is negative, a payload by reference is still the caller's and
+ * release is not called.  evbus_publish(3)
+ */
+EVBUS_API int evbus__publish_with(struct evbus_topic *, const void *, size_t,
+    const struct evbus_publish_options *, size_t options_size);
+
+EVBUS_INLINE int
+evbus_publish_with(struct evbus_topic *topic, const void *data, size_t size,
+    const struct evbus_publish_options *options)
+{
+	return evbus__publish_with(topic, data, size, options, sizeof *options);
+}
+
+/*
+ * evbus_publish_name() - open the topic of that name, then publish: the slow,
+ * handy way.  evbus_publish(3)
+ */
+EVBUS_API int evbus_publish_name(struct evbus *, const char *name, const void *,
+    size_t);
+
+/*
+ * evbus_claim() - claim a place for `size` bytes and get a pointer to write
+ * them.  Waits up to timeout_ns while the stream is full (0: EVBUS_EFULL at
+ * once).  At most EVBUS_CLAIMS_MAX open claims per thread (EVBUS_ELIMIT).
+ * Until it is committed or aborted, readers stop before it.  If the thread
+ * ends first, the claim becomes a counted hole (S5).  evbus_claim(3)
+ */
+EVBUS_API int evbus_claim(struct evbus_topic *, size_t size, int64_t timeout_ns,
+    struct evbus_claim *);
+
+/*
+ * evbus_commit() - make the first `size` bytes (at most those claimed) visible
+ * as an event.  EVBUS_EOWNER: another thread's claim; EVBUS_ENOENT: not open
+ * (committed or aborted before); EVBUS_EMSGSIZE: still open.
+ * evbus_abort() - give the claim up: readers pass a hole.  evbus_claim(3)
+ */
+EVBUS_API int evbus_commit(struct evbus_claim *, size_t size);
+EVBUS_API void evbus_abort(struct evbus_claim *);
+
+EVBUS_END_DECLS
+
+/*
+ * The time of the next event.  The clock is read at every 64th event and while
+ * a reader sleeps: then the waking costs far more than the clock (F7).
+ */
+EVBUS__INLINE uint64_t
+evbus__event_time(const struct evbus_stream *stream,
+    struct evbus_publisher *publisher)
+{
+	if (evbus_likely(stream->times == EVBUS_TIMES_SAMPLED)) {
+		if (evbus_likely(publisher->published % EVBUS__SAMPLE != 0 &&
+		    EVBUS_LOAD(&stream->ctl->attention, RELAXED) == 0))
+			return publisher->time;
+	} else if (stream->times == EVBUS_TIMES_NONE)
+		return 0;
+	return evbus__read_clock(stream, publisher);
+}
+
+/* 1: published; 0: nothing was done, take the slow path. */
+EVBUS__INLINE int
+evbus__publish_fast(struct evbus_topic *topic, const void *data, size_t size)
+{
+	const struct evbus_stream *stream = topic->stream;
+	struct evbus_publisher *publisher;
+	struct evbus_header *header;
+	uint64_t sequence, time;
+
+	if (evbus_unlikely(size > stream->inline_max || data == NULL))
+		return 0;
+	publisher = evbus__enter(stream);
+	if (evbus_unlikely(publisher == NULL))
+		return 0;
+	time = evbus__event_time(stream, publisher);
+	if (evbus_unlikely(!evbus__try_claim(stream, publisher, 1,
+	    &sequence))) {
+		evbus__leave(publisher);
+		return 0;
+	}
+	header = evbus__slot(stream, sequence);
+	evbus__fill_header(header, topic->meta | evbus__meta(0, 0,
+	    (uint32_t)size, (uint16_t)publisher->id), time, publisher->cause);
+	EVBUS_PLAIN_COPY_IN((unsigned char *)header + stream->header_size, data,
+	    size);
+	evbus__stamp(header, sequence);
+	if (!stream->single)
+		EVBUS_PREFETCH_WRITE(evbus__slot(stream,
+		    sequence + EVBUS__PREFETCH));
+	publisher->published++;
+	evbus__after_commit(stream);
+	evbus__leave(publisher);
+	return 1;
+}
+
+/*
+ * evbus_publish() - publish `size` bytes.  They are copied; larger payloads
+ * than a slot's go to the stream's pool.  On a full stream it does as the
+ * stream's on_full says.  0; EVBUS_EFULL, EVBUS_ETIMEDOUT, EVBUS_EDEADLK (only
+ * the caller could make room), EVBUS_EMSGSIZE, EVBUS_EINVAL, EVBUS_EOWNER,
+ * EVBUS_ECLOSED, EVBUS_EFORKED.  Negative means: not published.
+ * evbus_publish(3)
+ */
+EVBUS_INLINE int
+evbus_publish(struct evbus_topic *topic, const void *data, size_t size)
+{
+	if (evbus_likely(topic != NULL &&
+	    evbus__publish_fast(topic, data, size)))
+		return 0;
+	return evbus__publish_slow(topic, data, size, 1);
+}
+
+/* evbus_try_publish() - the same, but never waits: EVBUS_EFULL. */
+EVBUS_INLINE int
+evbus_try_publish(struct evbus_topic *topic, const void *data, size_t size)
+{
+	if (evbus_likely(topic != NULL &&
+	    evbus__publish_fast(topic, data, size)))
+		return 0;
+	return evbus__publish_slow(topic, data, size, 0);
+}
+
+#endif /* EVBUS_PUBLISH_H */

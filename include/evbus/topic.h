@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * topic.h - layer 3: names, patterns, topic handles.
+ *
+ * A topic is a dotted name, "orders.eu.created": 1 to 255 bytes, non-empty
+ * tokens, no space, no control byte, no '*' and no '>'.  A pattern is a topic
+ * in which '*' stands for one whole token and a last '>' for one or more.
+ * Names that begin with '$' belong to the bus; a pattern that begins with a
+ * wildcard does not match them.
+ */
+#ifndef EVBUS_TOPIC_H
+#define EVBUS_TOPIC_H
+
+#include <evbus/stream.h>
+
+#define EVBUS_TOPIC_NAME_MAX 255
+
+/* Zero means default. */
+struct evbus_topic_options {
+	uint32_t retain;	/* not supported yet: must be 0 */
+	uint32_t reserved;
+};
+
+/* The handle of a topic.  The fields are for the inlines only; constant. */
+struct evbus_topic {
+	struct evbus_stream *stream;
+	uint64_t meta;			/* topic id, flags 0 */
+	const char *name;
+	uint32_t magic;
+	uint32_t length;		/* of the name, bytes */
+};
+
+EVBUS_BEGIN_DECLS
+
+/*
+ * evbus_topic_open() - the handle of a topic; made at the first call for a
+ * name, the same one ever after.  It belongs to the bus and lives until
+ * evbus_free().  `options` may be NULL.  Any thread, also inside handlers; a
+ * name that exists is found without a lock, a new one takes the bus's lock.
+ * EVBUS_ENAME, EVBUS_ELIMIT (max_topics), EVBUS_EOWNER ('$').
+ * evbus_topic_open(3)
+ */
+EVBUS_API int evbus__topic_open(struct evbus *, const char *name,
+    const struct evbus_topic_options *, size_t options_size, unsigned layout,
+    struct evbus_topic **);
+
+EVBUS_INLINE int
+evbus_topic_open(struct evbus *bus, const char *name,
+    const struct evbus_topic_options *options, struct evbus_topic **topic)
+{
+	return evbus__topic_open(bus, name, options, sizeof *options,
+	    EVBUS_LAYOUT, topic);
+}
+
+/* evbus_topic_name() - its name, constant; NULL for NULL.  Wait-free. */
+EVBUS_INLINE const char *
+evbus_topic_name(const struct evbus_topic *topic)
+{
+	return topic == NULL ? NULL : topic->name;
+}
+
+/*
+ * evbus_topic_valid(), evbus_pattern_valid() - 1 or 0.  `text` may be NULL.
+ * evbus_topic_match() - does the valid `pattern` match the valid `name`?
+ * Wait-free.  evbus_topic_match(3)
+ */
+EVBUS_API int evbus_topic_valid(const char *text);
+EVBUS_API int evbus_pattern_valid(const char *text);
+EVBUS_API int evbus_topic_match(const char *pattern, const char *name);
+
+EVBUS_END_DECLS
+
+#endif /* EVBUS_TOPIC_H */

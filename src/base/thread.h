@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * thread.h - layer 0: who is calling: a thread's record on a bus.
+ */
+#ifndef EVBUS_SRC_THREAD_H
+#define EVBUS_SRC_THREAD_H
+
+#include "base/context.h"
+
+/*
+ * The private half of a publisher record: what must not lie in the mapping.
+ * Made at the record's first use, used again by later threads, freed with the
+ * bus.
+ */
+struct evbus__thread {
+	struct evbus__epoch_record epoch;
+	struct evbus_publisher *publisher;
+	const void *tls;		/* which thread; NULL: none */
+};
+
+/* What a publisher waits for (wait_kind). */
+enum {
+	EVBUS__WAIT_NONE,
+	EVBUS__WAIT_SPACE,	/* wait_what: stream; wait_need: gate */
+	EVBUS__WAIT_READER	/* wait_what: reader whose handler must end */
+};
+
+/*
+ * The calling thread's record; made at its first call.  NULL, with a sentence:
+ * max_publishers threads have one already (EVBUS_ELIMIT), no memory.
+ */
+struct evbus_publisher *evbus__self(struct evbus__context *);
+
+/* The private half of a record. */
+struct evbus__thread *evbus__thread_of(const struct evbus__context *,
+    const struct evbus_publisher *);
+
+/* The record of an id (generation and number), or NULL if that thread ended. */
+struct evbus_publisher *evbus__publisher_by_id(const struct evbus__context *,
+    uint32_t id);
+
+/* Make the bus known to the process (thread exit, fork), or forget it. */
+int evbus__process_add(struct evbus__context *);
+void evbus__process_remove(struct evbus__context *);
+
+/* 0, or why this bus takes no calls now: EVBUS_ECLOSED, EVBUS_EFORKED. */
+int evbus__check_open(const struct evbus__context *);
+/* Only whether this is a child of fork(): for counters. */
+int evbus__check_fork(const struct evbus__context *);
+/* For a call that is fine while the bus is closing. */
+int evbus__check_alive(const struct evbus__context *);
+
+#endif /* EVBUS_SRC_THREAD_H */

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * close.c - layer 6: close a bus (L3).
+ *
+ * Argument (CLOSE).
+ *  1. state = CLOSING, every limit = 0, heavy fence.  A publish that read the
+ *     old limit is inside its section: wait until every section that was open
+ *     has ended.  From then on only handlers publish, by the slow path.
+ *  2. Drain.  The readers that the caller runs are run here.  Drained: in one
+ *     look no claim is open, no reader runs, every lossless cursor stands at
+ *     its tail, and the tails were the same before and after the look.
+ *  3. state = CLOSED, heavy fence, sections once more.  If a lossy reader's
+ *     handler has published meanwhile, it was accepted: back to 2.
+ *  4. Everybody who sleeps is woken and finds ECLOSED; workers end; every
+ *     subscription's on_closed runs, where its handler does not run any more.
+ */
+#include <string.h>
+
+#include "bus/bus.h"
+
+#define SLICE_NS	1000000	/* how long to sleep between two looks */
+#define BUDGET		256u
+
+/* Wait until every section that is open now has ended. */
+static void
+wait_for_sections(struct evbus__context *context)
+{
+	uint32_t i;
+
+	/* CLOSE: partner evbus__enter() and try_once(). */
+	evbus__fence_heavy();
+	for (i = 1; i <= context->max_publishers; i++)
+		while (EVBUS_LOAD(&context->publishers[i].section, ACQUIRE))
+			evbus__os_yield();
+}
+
+static void
+set_state(struct evbus__context *context, enum evbus__state state)
+{
+	EVBUS_STORE(&context->state, (uint32_t)state, RELEASE);
+	EVBUS_STORE(&context->map->header->state, (uint32_t)state, RELAXED);
+}
+
+static void
+wake_publishers(struct evbus__context *context)
+{
+	struct evbus__streams *streams = context->streams;
+	uint32_t i;
+
+	for (i = 0; i < EVBUS_LOAD(&streams->count, ACQUIRE); i++)
+		evbus__space_wake(streams->stream[i]->pub.ctl);
+}
+
+static void
+shut_limits(struct evbus__context *context)
+{
+	struct evbus__streams *streams = context->streams;
+	uint32_t i;
+
+	for (i = 0; i < streams->count; i++)
+		(void)EVBUS_XCHG(&streams->stream[i]->pub.ctl->limit,
+		    EVBUS__LIMIT_CLOSED, ACQ_REL);
+	wait_for_sections(context);
+	wake_publishers(context);
+}
+
+static uint64_t
+sum_of_tails(const struct evbus__context *context)
+{
+	const struct evbus__streams *streams = context->streams;
+	uint64_t sum = 0;
+	uint32_t i;
+
+	for (i = 0; i < streams->count; i++)
+		sum += EVBUS_LOAD(&streams->stream[i]->pub.ctl->tail, ACQUIRE);
+	return sum;
+}
+
+static unsigned
+open_claims(const struct evbus__context *context,
+    const struct evbus_publisher *of)
+{
+	const struct evbus_publisher *publisher;
+	unsigned claims = 0;
+	uint32_t i, c;
+
+	for (i = 1; i <= context->max_publishers; i++) {
+		publisher = &context->publishers[i];
+		if (of != NULL && publisher != of)
+			continue;
+		for (c = 0; c < EVBUS_CLAIMS_MAX; c++)
+			claims += EVBUS_LOAD(&publisher->claim[c].stream,
+			    ACQUIRE) != 0;
+	}
+	return claims;
+}
+
+static int
+is_open(const struct evbus_reader *reader)
+{
+	uint32_t state = EVBUS_LOAD(&reader->state, ACQUIRE);
+
+	return state == EVBUS__READER_OPEN || state == EVBUS__READER_CLOSING;
+}
+
+static uint64_t
+left_for(const struct evbus_reader *reader)
+{
+	uint32_t i, places = EVBUS_LOAD(&reader->places, ACQUIRE);
+	uint64_t left = 0, tail, next;
+
+	for (i = 0; i < places; i++) {
+		tail = EVBUS_LOAD(&reader->place[i]->stream->pub.ctl->tail,
+		    ACQUIRE);
+		next = EVBUS_LOAD(&reader->place[i]->cursor->next, ACQUIRE);
+		left += tail > next ? tail - next : 0;
+	}
+	return left;
+}
+
+/* Is there nothing more to do for any reader, as seen now? */
+static int
+all_idle(struct evbus__context *context)
+{
+	struct evbus__readers *readers = context->readers;
+	const struct evbus_reader *reader;
+	uint32_t i;
+	int idle = 1;
+
+	evbus__mutex_lock(&context->lock);
+	for (i = 0; i < readers->opened && idle; i++) {
+		reader = readers->reader[i];
+		if (!is_open(reader))
+			continue;
+		if ((EVBUS_LOAD(&reader->entry->running, ACQUIRE) & 1) != 0 ||
+		    (!reader->lossy && left_for(reader) > 0))
+			idle = 0;
+	}
+	evbus__mutex_unlock(&context->lock);
+	return idle && open_claims(context, NULL) == 0;
+}
+
+/* Run the readers that this thread runs; how many sequences they passed. */
+static unsigned
+run_own(struct evbus__context *context, struct evbus_publisher *self)
+{
+	struct evbus__readers *readers = context->readers;
+	struct evbus_reader *reader;
+	unsigned passed = 0;
+	uint32_t i, opened;
+	int n;
+
+	evbus__mutex_lock(&context->lock);
+	opened = readers->opened;
+	evbus__mutex_unlock(&context->lock);
+	for (i = 0; i < opened; i++) {
+		reader = readers->reader[i];
+		if (EVBUS_LOAD(&reader->state, ACQUIRE) !=
+		    EVBUS__READER_OPEN || reader->worker != NULL ||
+		    !evbus__runs_reader(context, self, reader->entry))
+			continue;
+		n = evbus_poll(reader, BUDGET);
+		if (n > 0)
+			passed += (unsigned)n;
+	}
+	return passed;
+}
+
+/* 1: drained; 0: the deadline has passed. */
+static int
+drain(struct evbus__context *context, struct evbus_publisher *self,
+    int64_t deadline)
+{
+	uint32_t never = 0;
+	uint64_t tails;
+
+	for (;;) {
+		tails = sum_of_tails(context);
+		if (run_own(context, self) > 0)
+			continue;
+		if (all_idle(context) && sum_of_tails(context) == tails)
+			return 1;
+		if (deadline != EVBUS_FOREVER && evbus__os_now() >= deadline)
+			return 0;
+		evbus__os_yield();
+		/* Others have to do something: look again in a moment. */
+		(void)evbus__futex_wait(&never, 0, evbus__deadline(SLICE_NS));
+	}
+}
+
+static void
+fill_report(struct evbus *bus, struct evbus_report *report)
+{
+	struct evbus__readers *readers = bus->context.readers;
+	struct evbus_reader_report *row;
+	struct evbus_reader_stats stats;
+	const struct evbus_reader *reader;
+	uint32_t i;
+
+	memset(report, 0, sizeof *report);
+	report->open_claims = open_claims(&bus->context, NULL);
+	report->reader = bus->report;
+	evbus__mutex_lock(&bus->context.lock);
+	for (i = 0; i < readers->opened; i++) {
+		reader = readers->reader[i];
+		if (!is_open(reader))
+			continue;
+		row = &bus->report[report->readers++];
+		memset(row, 0, sizeof *row);
+		memcpy(row->name, reader->entry->name, sizeof row->name);
+		if (evbus_reader_stats(reader, &stats) == 0) {
+			row->delivered = stats.delivered;
+			row->lost = stats.lost;
+			row->lag_max = stats.lag_max;
+		}
+		row->left = left_for(reader);
+		row->lossy = reader->lossy;
+		row->running = (EVBUS_LOAD(&reader->entry->running, ACQUIRE) &
+		    1) != 0;
+		report->delivered += row->delivered;
+		report->left += row->left;
+		report->lost += row->lost;
+		report->running += (unsigned)row->running;
+	}
+	evbus__mutex_unlock(&bus->context.lock);
+}
+
+/* End every reader: now, or when the handler that still runs returns. */
+static void
+close_readers(struct evbus__context *context)
+{
+	struct evbus__readers *readers = context->readers;
+	struct evbus_reader *reader;
+	uint32_t i;
+
+	for (i = 0; i < readers->opened; i++) {
+		reader = readers->reader[i];
+		if (EVBUS_LOAD(&reader->state, ACQUIRE) == EVBUS__READER_OPEN)
+			(void)evbus__reader_start_closing(reader);
+	}
+	evbus__fence_heavy();					/* GRACE */
+	for (i = 0; i < readers->opened; i++) {
+		reader = readers->reader[i];
+		evbus__park_nudge(reader->park);
+		if (EVBUS_LOAD(&reader->state, ACQUIRE) ==
+		    EVBUS__READER_CLOSING && (EVBUS_LOAD(
+		    &reader->entry->running, ACQUIRE) & 1) == 0)
+			evbus__reader_finish(reader);
+	}
+}
+
+static void
+reclaim_all(struct evbus__context *context, struct evbus_publisher *self)
+{
+	struct evbus__streams *streams = context->streams;
+	uint32_t i;
+
+	for (i = 0; i < streams->count; i++)
+		evbus__stream_reclaim(streams->stream[i], self);
+}
+
+/* Drain until nothing that was accepted is left out; 1, or 0: timed out. */
+static int
+drain_and_shut(struct evbus__context *context, struct evbus_publisher *self,
+    int64_t deadline)
+{
+	uint64_t tails;
+	int drained;
+
+	for (;;) {
+		drained = drain(context, self, deadline);
+		tails = sum_of_tails(context);
+		set_state(context, EVBUS__CLOSED);
+		wait_for_sections(context);
+		if (!drained || sum_of_tails(context) == tails)
+			return drained;
+		set_state(context, EVBUS__CLOSING);
+	}
+}
+
+static int
+begin_close(struct evbus__context *context, const struct evbus_publisher *self)
+{
+	uint32_t state = EVBUS__OPEN;
+
+	if (self->depth > 0)
+		return evbus__fail(EVBUS_EDEADLK, "evbus_close inside a "
+		    "handler would wait for that handler");
+	if (open_claims(context, self) > 0)
+		return evbus__fail(EVBUS_EDEADLK, "this thread has open "
+		    "claims: commit or abort them before evbus_close");
+	if (!EVBUS_CAS(&context->state, &state, EVBUS__CLOSING, ACQ_REL,
+	    ACQUIRE))
+		return evbus__fail(EVBUS_ECLOSED, state == EVBUS__CLOSING ?
+		    "another thread is closing the bus" :
+		    "the bus is closed");
+	return 0;
+}
+
+int
+evbus_close(struct evbus *bus, int64_t timeout_ns, struct evbus_report *report)
+{
+	struct evbus__context *context;
+	struct evbus_report unwanted;
+	struct evbus_publisher *self;
+	int64_t deadline = evbus__deadline(timeout_ns);
+	int error, drained;
+
+	if (bus == NULL)
+		return evbus__fail(EVBUS_EINVAL, "evbus_close: bus is NULL");
+	if (timeout_ns < EVBUS_FOREVER)
+		return evbus__fail(EVBUS_EINVAL, "timeout_ns is %lld; it must "
+		    "be EVBUS_FOREVER or a number of nanoseconds",
+		    (long long)timeout_ns);
+	context = &bus->context;
+	error = evbus__check_alive(context);
+	if (error != 0)
+		return error;
+	self = evbus__self(context);
+	error = self == NULL ? evbus__failed() : begin_close(context, self);
+	if (error != 0)
+		return error;
+	/* Whoever opens something under the lock has done so, or sees. */
+	evbus__mutex_lock(&context->lock);
+	evbus__mutex_unlock(&context->lock);
+	set_state(context, EVBUS__CLOSING);
+	shut_limits(context);
+	drained = drain_and_shut(context, self, deadline);
+	reclaim_all(context, self);
+	if (report == NULL)
+		report = &unwanted;
+	fill_report(bus, report);
+	wake_publishers(context);
+	evbus__workers_stop(bus);
+	close_readers(context);
+	reclaim_all(context, self);
+	(void)evbus__workers_join(bus, drained ? EVBUS_FOREVER : 0);
+	if (drained)
+		return 0;
+	return evbus__fail(EVBUS_ETIMEDOUT, "closed with %llu events left, "
+	    "%llu open claims and %u handlers still running",
+	    (unsigned long long)report->left,
+	    (unsigned long long)report->open_claims, report->running);
+}
+
+int
+evbus__somebody_inside(struct evbus *bus)
+{
+	struct evbus__context *context = &bus->context;
+	struct evbus__readers *readers = context->readers;
+	uint32_t i;
+
+	evbus__fence_heavy();
+	if (EVBUS_LOAD(&context->inside, ACQUIRE) != 0)
+		return 1;
+	for (i = 1; i <= context->max_publishers; i++)
+		if (EVBUS_LOAD(&context->publishers[i].section, ACQUIRE) != 0)
+			return 1;
+	for (i = 0; i < readers->opened; i++)
+		if (is_open(readers->reader[i]) || (EVBUS_LOAD(
+		    &readers->reader[i]->entry->running, ACQUIRE) & 1) != 0)
+			return 1;
+	return 0;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * flush.c - layer 6: wait until the lossless readers have passed what was
+ * committed before the call.  Waits stream by stream: when the last has been
+ * passed, all have been.
+ */
+#include "bus/bus.h"
+
+/* Has the stream a lossless reader? */
+static int
+is_gated(struct evbus__stream *stream, struct evbus_publisher *self)
+{
+	struct evbus__context *context = stream->context;
+	struct evbus__epoch_record *record =
+	    &evbus__thread_of(context, self)->epoch;
+	int gated;
+
+	evbus__epoch_begin(&context->epoch, record);
+	gated = EVBUS_LOAD(&stream->set, ACQUIRE)->gating > 0;	/* SET */
+	evbus__epoch_end(&context->epoch, record);
+	return gated;
+}
+
+static int
+flush_stream(struct evbus__stream *stream, struct evbus_publisher *self,
+    uint64_t tail, int64_t deadline)
+{
+	int error = 0;
+
+	while (error == 0 && is_gated(stream, self) &&
+	    evbus__gate_now(stream, self) < tail)
+		error = evbus__check_open(stream->context) != 0 ?
+		    evbus__failed() :
+		    evbus__gate_wait(stream, self, tail, deadline);
+	if (error == EVBUS_ETIMEDOUT)
+		return evbus__fail(EVBUS_ETIMEDOUT, "a reader of stream "
+		    "\"%s\" is still behind", stream->pattern);
+	evbus__stream_reclaim(stream, self);
+	return error;
+}
+
+int
+evbus_flush(struct evbus *bus, int64_t timeout_ns)
+{
+	struct evbus__streams *streams;
+	struct evbus_publisher *self;
+	int64_t deadline = evbus__deadline(timeout_ns);
+	uint32_t i;
+	int error;
+
+	if (bus == NULL)
+		return evbus__fail(EVBUS_EINVAL, "evbus_flush: bus is NULL");
+	if (timeout_ns < EVBUS_FOREVER)
+		return evbus__fail(EVBUS_EINVAL, "timeout_ns is %lld; it must "
+		    "be EVBUS_FOREVER or a number of nanoseconds",
+		    (long long)timeout_ns);
+	error = evbus__check_open(&bus->context);
+	if (error != 0)
+		return error;
+	self = evbus__self(&bus->context);
+	if (self == NULL)
+		return evbus__failed();
+	if (self->depth > 0)
+		return evbus__fail(EVBUS_EDEADLK, "evbus_flush inside a "
+		    "handler would wait for that handler");
+	streams = bus->context.streams;
+	for (i = 0; i < EVBUS_LOAD(&streams->count, ACQUIRE) && error == 0; i++)
+		error = flush_stream(streams->stream[i], self,
+		    EVBUS_LOAD(&streams->stream[i]->pub.ctl->tail, ACQUIRE),
+		    deadline);
+	return error;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * publish.c - layer 4: every way to publish that is not the inline one.
+ *
+ * Any thread, also inside handlers.  The order is always: room outside the ring
+ * if the payload needs it, its bytes copied there, then the slot, then the
+ * stamp; so a slow copy holds up nobody, and a refusal has used no sequence.
+ */
+#include "publish/publish.h"
+
+uint64_t
+evbus__read_clock(const struct evbus_stream *handle,
+    struct evbus_publisher *publisher)
+{
+	publisher->time = (uint64_t)evbus__now(
+	    evbus__stream_of(handle)->context);
+	return publisher->time;
+}
+
+int64_t
+evbus__publish_timeout(const struct evbus_stream *stream, int may_wait)
+{
+	if (!may_wait || stream->on_full == EVBUS_ON_FULL_FAIL)
+		return 0;
+	return stream->timeout_ns;
+}
+
+int
+evbus__publish_check(const char *call, const struct evbus_topic *topic,
+    const void *data, size_t size, struct evbus_publisher **publisher)
+{
+	struct evbus__context *context;
+	int error;
+
+	if (topic == NULL)
+		return evbus__fail(EVBUS_EINVAL, "%s: topic is NULL", call);
+	if (topic->magic != EVBUS__TOPIC_MAGIC)
+		return evbus__fail(EVBUS_EINVAL, "%s: not a topic", call);
+	context = evbus__stream_of(topic->stream)->context;
+	error = evbus__check_alive(context);
+	if (error != 0)
+		return error;
+	if (data == NULL && size > 0)
+		return evbus__fail(EVBUS_EINVAL,
+		    "%s: data is NULL and size is %zu", call, size);
+	*publisher = evbus__self(context);
+	return *publisher == NULL ? evbus__failed() : 0;
+}
+
+static int
+check_size(const struct evbus_topic *topic, size_t size)
+{
+	if (size <= topic->stream->max_payload)
+		return 0;
+	return evbus__fail(EVBUS_EMSGSIZE, "a payload of %zu bytes on topic "
+	    "\"%s\"; the stream's max_payload is %u", size, topic->name,
+	    topic->stream->max_payload);
+}
+
+int
+evbus__claim_slots(struct evbus__stream *stream,
+    struct evbus_publisher *publisher, uint64_t n, int64_t timeout_ns,
+    uint64_t *sequence)
+{
+	if (evbus__enter(&stream->pub) != NULL) {
+		if (evbus__try_claim(&stream->pub, publisher, n, sequence))
+			return 0;
+		evbus__leave(publisher);
+	}
+	return evbus__claim_slow(stream, publisher, n, timeout_ns, sequence);
+}
+
+/* One event, all checks done. */
+static int
+publish_one(struct evbus_topic *topic, const void *data, size_t size,
+    struct evbus_publisher *publisher, struct evbus__how *how)
+{
+	struct evbus__stream *stream = evbus__stream_of(topic->stream);
+	int outside = how->release != NULL || size > stream->pub.inline_max;
+	struct evbus_header *header;
+	uint64_t sequence, time;
+	uint32_t entry = 0;
+	int error;
+
+	if (outside) {
+		error = evbus__take_outside(stream, publisher, 1, how, data,
+		    size, &entry);
+		if (error != 0)
+			return error;
+		if (how->release == NULL)
+			EVBUS_PLAIN_COPY_IN(evbus__outside_block(
+			    &stream->outside, entry - 1), data, size);
+	}
+	time = evbus__event_time(&stream->pub, publisher);
+	error = evbus__claim_slots(stream, publisher, 1, how->timeout_ns,
+	    &sequence);
+	if (error != 0) {
+		if (outside)
+			evbus__give_outside(stream, entry);
+		return error;
+	}
+	header = evbus__slot(&stream->pub, sequence);
+	evbus__fill_header(header, topic->meta | evbus__meta(0,
+	    outside ? EVBUS_SLOT_OUTSIDE : 0, outside ? 0 : (uint32_t)size,
+	    publisher->id & 0xffffu), time,
+	    how->set_cause ? how->cause : publisher->cause);
+	if (outside)
+		evbus__fill_outside(stream, header, entry - 1, size, sequence);
+	else if (size > 0)
+		EVBUS_PLAIN_COPY_IN((unsigned char *)header +
+		    stream->pub.header_size, data, size);
+	evbus__stamp(header, sequence);
+	publisher->published++;
+	if (outside)
+		publisher->bytes += size;
+	evbus__after_commit(&stream->pub);
+	evbus__leave(publisher);
+	how->sequence = sequence;
+	return 0;
+}
+
+int
+evbus__publish_slow(struct evbus_topic *topic, const void *data, size_t size,
+    int may_wait)
+{
+	struct evbus_publisher *publisher;
+	struct evbus__how how = { 0 };
+	int error;
+
+	error = evbus__publish_check(may_wait ? "evbus_publish" :
+	    "evbus_try_publish", topic, data, size, &publisher);
+	if (error == 0)
+		error = check_size(topic, size);
+	if (error != 0)
+		return error;
+	how.timeout_ns = evbus__publish_timeout(topic->stream, may_wait);
+	return publish_one(topic, data, size, publisher, &how);
+}
+
+static int
+check_with(const struct evbus_publish_options *options, const void *data)
+{
+	if (options->key != 0 || options->trace != NULL)
+		return evbus__fail(EVBUS_ENOTSUP,
+		    "%s: keys and traces are not supported yet",
+		    options->key != 0 ? "key is not 0" : "trace is not NULL");
+	if (options->set_timeout && options->timeout_ns < EVBUS_FOREVER)
+		return evbus__fail(EVBUS_EINVAL, "timeout_ns is %lld; it must "
+		    "be EVBUS_FOREVER or a number of nanoseconds",
+		    (long long)options->timeout_ns);
+	if (options->release != NULL && data == NULL)
+		return evbus__fail(EVBUS_EINVAL,
+		    "a payload by reference must not be NULL");
+	return 0;
+}
+
+int
+evbus__publish_with(struct evbus_topic *topic, const void *data, size_t size,
+    const struct evbus_publish_options *options, size_t options_size)
+{
+	struct evbus_publisher *publisher;
+	struct evbus__how how = { 0 };
+	int error;
+
+	error = evbus__check_options("struct evbus_publish_options",
+	    options_size, sizeof *options);
+	if (error == 0)
+		error = evbus__publish_check("evbus_publish_with", topic, data,
+		    size, &publisher);
+	if (error == 0 && options != NULL)
+		error = check_with(options, data);
+	/* What is passed by reference is not copied: any size that fits. */
+	if (error == 0 && (options == NULL || options->release == NULL))
+		error = check_size(topic, size);
+	else if (error == 0 && size > UINT32_MAX)
+		error = evbus__fail(EVBUS_EMSGSIZE, "a payload of %zu bytes by "
+		    "reference; the limit is %u", size, UINT32_MAX);
+	if (error != 0)
+		return error;
+	how.timeout_ns = evbus__publish_timeout(topic->stream, 1);
+	if (options != NULL) {
+		if (options->set_timeout)
+			how.timeout_ns = options->timeout_ns;
+		how.set_cause = options->set_cause;
+		how.cause = options->cause;
+		how.release = options->release;
+		how.release_arg = options->release_arg;
+	}
+	error = publish_one(topic, data, size, publisher, &how);
+	if (error == 0 && options != NULL && options->sequence != NULL)
+		*options->sequence = how.sequence;
+	return error;
+}
+
+int
+evbus_publish_name(struct evbus *bus, const char *name, const void *data,
+    size_t size)
+{
+	struct evbus_topic *topic;
+	int error = evbus_topic_open(bus, name, NULL, &topic);
+
+	return error != 0 ? error : evbus_publish(topic, data, size);
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * copy.c - layer 4: how a lossy reader reads (D2, D5, L1).
+ *
+ * Producers do not wait for it, so a slot may be written while it is read.  It
+ * copies a batch word by word, then proves by the tail that none of it was
+ * claimed again meanwhile:
+ *
+ *	reader					producer of s + N
+ *	stamp of s is there (acquire)		tail = s + N + 1
+ *	copy the slot's words (relaxed)		release fence
+ *	acquire fence				write the slot's words
+ *	tail <= s + N: the copy is whole
+ *
+ * LAP: if any copied word was the later producer's, the two fences make its
+ * tail visible to the second look.  The stamp alone would not do: it still
+ * says s + 1 while the payload of s + N is being written.
+ *
+ * Payloads outside the slot are pinned (PIN in ring/outside.h).
+ */
+#include "reader/reader.h"
+
+#if defined(__clang__)
+#if __has_attribute(disable_sanitizer_instrumentation)
+#define UNSEEN __attribute__((__disable_sanitizer_instrumentation__, \
+    __noinline__))
+#else
+#define UNSEEN __attribute__((__no_sanitize__("thread"), __noinline__))
+#endif
+#else
+#define UNSEEN __attribute__((__no_sanitize_thread__, __noinline__))
+#endif
+
+/*
+ * The one function that reads what may be written at the same time: hidden
+ * from the thread sanitizer, and explored instead.  n is a multiple of 8.
+ */
+UNSEEN static void
+copy_words(void *to, const void *from, size_t n)
+{
+	uint64_t *dst = to;
+	const uint64_t *src = from;
+	size_t i;
+
+	for (i = 0; i < n / sizeof *src; i++)
+		dst[i] = EVBUS_LOAD(&src[i], RELAXED);
+}
+
+/* Bytes of a slot that are worth copying, never more than the slot has. */
+static size_t
+bytes_of(const struct evbus_stream *stream, uint64_t meta)
+{
+	size_t size = evbus__meta_flags(meta) & EVBUS_SLOT_OUTSIDE ?
+	    sizeof(struct evbus_outside) : evbus__meta_size(meta);
+
+	if (size > stream->inline_max)
+		size = stream->inline_max;
+	return (stream->header_size + size + 7) & ~(size_t)7;
+}
+
+static struct evbus_header *
+copied(const struct evbus__place *place, uint32_t i)
+{
+	return (struct evbus_header *)(void *)(place->copy +
+	    ((size_t)i << place->stream->pub.shift));
+}
+
+/* Copy what is committed from `next` on; how many. */
+static uint32_t
+copy_batch(struct evbus__place *place)
+{
+	const struct evbus_stream *stream = &place->stream->pub;
+	const struct evbus_header *slot;
+	uint64_t sequence = place->next;
+	uint64_t meta;
+	uint32_t n;
+
+	for (n = 0; n < EVBUS__COPY_BATCH && n <= stream->mask;
+	    n++, sequence++) {
+		slot = evbus__slot(stream, sequence);
+		/* STAMP: acquire, partner evbus__stamp(). */
+		if (EVBUS_LOAD(&slot->stamp, ACQUIRE) != sequence + 1)
+			break;
+		meta = EVBUS_LOAD(&slot->meta, RELAXED);
+		copy_words(copied(place, n), slot, bytes_of(stream, meta));
+		/* The size that was copied by is the one to be believed. */
+		copied(place, n)->meta = meta;
+	}
+	return n;
+}
+
+/* Everything below `oldest` went by unread. */
+static void
+lose_until(struct evbus__place *place, uint64_t oldest)
+{
+	if (oldest <= place->next)
+		return;
+	place->lost += oldest - place->next;
+	place->gone += oldest - place->next;
+	place->next = oldest;
+}
+
+static int
+refill(struct evbus__place *place)
+{
+	const struct evbus_stream *stream = &place->stream->pub;
+	uint64_t capacity = stream->mask + 1, tail, oldest, first;
+	uint32_t n;
+
+	tail = EVBUS_LOAD(&stream->ctl->tail, ACQUIRE);
+	if (tail > place->next + capacity)
+		lose_until(place, tail - capacity + place->slack);
+	first = place->next;
+	n = copy_batch(place);
+	EVBUS_FENCE(ACQUIRE);					/* LAP */
+	tail = EVBUS_LOAD(&stream->ctl->tail, RELAXED);		/* LAP */
+	oldest = tail > capacity ? tail - capacity : 0;
+	if (oldest >= first + n && oldest > first) {
+		/*
+		 * Lapped while copying: next time stay clear of the producers,
+		 * more each time, up to half of the ring.
+		 */
+		place->slack = place->slack == 0 ? EVBUS__COPY_BATCH :
+		    place->slack * 2;
+		if (place->slack > capacity / 2)
+			place->slack = (uint32_t)(capacity / 2);
+		lose_until(place, oldest);
+		place->batch = 0;
+		place->batch_at = 0;
+		return n > 0;		/* look again at once */
+	}
+	place->slack = 0;
+	lose_until(place, oldest);
+	place->batch = n;
+	place->batch_at = (uint32_t)(place->next - first);
+	place->batch_first = first;
+	return 0;
+}
+
+/*
+ * The next slot's copy, whose sequence is place->next; NULL: nothing there.
+ */
+struct evbus_header *
+evbus__copy_next(struct evbus__place *place)
+{
+	if (place->batch_at >= place->batch) {
+		while (refill(place))
+			;
+		if (place->batch_at >= place->batch)
+			return NULL;
+	}
+	return copied(place, place->batch_at++);
+}
+
+int
+evbus__pin(struct evbus__place *place, const struct evbus_outside *outside)
+{
+	const struct evbus__outside_table *table = &place->stream->outside;
+
+	if (outside->entry >= table->blocks + table->references)
+		return 0;
+	EVBUS_STORE(&place->cursor->pin, outside->ticket, RELEASE);
+	/* PIN: pin, fence, look at the state; partner: outside_reclaim(). */
+	EVBUS_FENCE(SEQ_CST);
+	if (EVBUS_LOAD(&table->state[outside->entry], ACQUIRE) !=
+	    outside->ticket) {
+		EVBUS_STORE(&place->cursor->pin, 0, RELEASE);
+		return 0;
+	}
+	place->pinned = outside->ticket;
+	return 1;
+}
+
+void
+evbus__unpin(struct evbus__place *place)
+{
+	if (place->pinned == 0)
+		return;
+	place->pinned = 0;
+	/* PIN: release, partner is_pinned(): done with the payload. */
+	EVBUS_STORE(&place->cursor->pin, 0, RELEASE);
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * next.c - layer 4: events one by one, without handlers being called.
+ *
+ * The event lies in its slot (or in a lossy reader's copy), and the cursor
+ * stands before it until evbus_done().
+ */
+#include "reader/reader.h"
+
+/* Does any subscription want the event? */
+static int
+is_wanted(const struct evbus__matches *matches, uint64_t sequence)
+{
+	uint32_t i;
+
+	for (i = 0; i < matches->count; i++)
+		if (sequence >= matches->match[i].start &&
+		    !EVBUS_LOAD(&matches->match[i].subscription->dead, ACQUIRE))
+			return 1;
+	return 0;
+}
+
+/* Describe the event in the slot; 0: a hole, unwanted, or gone. */
+static int
+take_slot(struct evbus_reader *reader, struct evbus__place *place,
+    const struct evbus_header *header)
+{
+	uint64_t meta = EVBUS_PLAIN_LOAD(&header->meta);
+	const struct evbus__matches *matches;
+
+	if (evbus__meta_flags(meta) & EVBUS_SLOT_HOLE) {
+		place->holes++;
+		return 0;
+	}
+	/* TABLE: acquire, partner replace() in dispatch.c. */
+	matches = EVBUS_LOAD(&reader->table[evbus__meta_topic(meta)], ACQUIRE);
+	if (matches == NULL || !is_wanted(matches, place->next)) {
+		place->skipped++;
+		return 0;
+	}
+	evbus__describe(reader, place, header, matches->topic, place->next);
+	if ((evbus__meta_flags(meta) & EVBUS_SLOT_OUTSIDE) &&
+	    !evbus__describe_outside(reader, place, header)) {
+		place->gone++;
+		place->lost++;
+		return 0;
+	}
+	return 1;
+}
+
+static const struct evbus_header *
+slot_there(struct evbus__place *place)
+{
+	const struct evbus_header *header;
+
+	if (place->cursor->lossy)
+		return evbus__copy_next(place);
+	header = evbus__slot(&place->stream->pub, place->next);
+	/* STAMP: acquire, partner evbus__stamp(). */
+	return EVBUS_LOAD(&header->stamp, ACQUIRE) == place->next + 1 ?
+	    header : NULL;
+}
+
+/* The next wanted event of one stream, or nothing. */
+static int
+next_in(struct evbus_reader *reader, struct evbus__place *place)
+{
+	uint64_t first = place->next;
+	const struct evbus_header *header;
+	int found = 0;
+
+	for (;;) {
+		header = slot_there(place);
+		if (header == NULL)
+			break;
+		found = take_slot(reader, place, header);
+		if (found)
+			break;
+		place->next++;
+	}
+	if (place->next != first) {
+		evbus__place_publish(place);
+		evbus__place_counters(place);
+	}
+	return found;
+}
+
+/* The held event is done with; the caller runs the reader. */
+static void
+finish_held(struct evbus_reader *reader, struct evbus_publisher *self)
+{
+	struct evbus__place *place = reader->held;
+
+	if (place == NULL)
+		return;
+	reader->held = NULL;
+	self->cause = 0;
+	evbus__unpin(place);
+	place->delivered++;
+	place->lost = 0;
+	place->next++;
+	evbus__place_publish(place);
+	evbus__place_counters(place);
+}
+
+const struct evbus_event *
+evbus_next(struct evbus_reader *reader)
+{
+	struct evbus_publisher *self;
+	uint32_t places, i;
+
+	if (reader == NULL) {
+		(void)evbus__fail(EVBUS_EINVAL, "evbus_next: reader is NULL");
+		return NULL;
+	}
+	if (evbus__run_begin(reader, &self) != 0)
+		return NULL;
+	finish_held(reader, self);
+	places = EVBUS_LOAD(&reader->places, ACQUIRE);
+	for (i = 0; i < places && reader->held == NULL; i++) {
+		if (reader->turn >= places)
+			reader->turn = 0;
+		if (next_in(reader, reader->place[reader->turn])) {
+			reader->held = reader->place[reader->turn];
+			self->cause = EVBUS_CAUSE(reader->event.stream,
+			    reader->event.sequence);
+		}
+		reader->turn++;
+	}
+	evbus__run_end(reader);
+	return reader->held == NULL ? NULL : &reader->event;
+}
+
+void
+evbus_done(struct evbus_reader *reader)
+{
+	struct evbus_publisher *self;
+
+	if (reader == NULL || evbus__run_begin(reader, &self) != 0)
+		return;
+	finish_held(reader, self);
+	evbus__run_end(reader);
+}

@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * reader.c - layer 4: open and close readers; counters.
+ *
+ * A reader's memory stays until evbus_free(), and is used again in the order
+ * in which readers were closed, so that a stale handle answers EVBUS_ECLOSED
+ * for as long as can be had.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "reader/reader.h"
+
+struct evbus__place *
+evbus__reader_place(const struct evbus_reader *reader,
+    const struct evbus__stream *stream)
+{
+	uint32_t i, places = EVBUS_LOAD(&reader->places, ACQUIRE);
+
+	for (i = 0; i < places; i++)
+		if (reader->place[i]->stream == stream)
+			return reader->place[i];
+	return NULL;
+}
+
+static void
+free_place(struct evbus__context *context, struct evbus__place *place)
+{
+	if (place->copy != NULL)
+		evbus__free(context, place->copy, (size_t)EVBUS__COPY_BATCH <<
+		    place->stream->pub.shift);
+	evbus__free(context, place, sizeof *place);
+}
+
+int
+evbus__reader_join(struct evbus_reader *reader, struct evbus_publisher *self,
+    struct evbus__stream *stream, enum evbus_start start)
+{
+	struct evbus__context *context = reader->context;
+	struct evbus__readers *readers = context->readers;
+	struct evbus__member member;
+	struct evbus__place *place;
+	uint32_t places = reader->places;
+	uint64_t index = (uint64_t)reader->index * readers->max_streams +
+	    stream->pub.number - 1;
+	int error;
+
+	place = evbus__alloc(context, sizeof *place);
+	if (place == NULL)
+		return evbus__fail(EVBUS_ENOMEM, "no memory for a cursor");
+	place->stream = stream;
+	place->look = 1;
+	if (reader->lossy) {
+		place->copy = evbus__alloc(context,
+		    (size_t)EVBUS__COPY_BATCH << stream->pub.shift);
+		if (place->copy == NULL) {
+			free_place(context, place);
+			return evbus__fail(EVBUS_ENOMEM,
+			    "no memory for a lossy reader's copies");
+		}
+	}
+	place->cursor = evbus__map_entry(context->map, EVBUS__TABLE_CURSORS,
+	    index);
+	place->cursor->reader = reader->index;
+	place->cursor->stream = stream->pub.number;
+	member.cursor = place->cursor;
+	member.reader = reader->entry;
+	member.park = reader->park;
+	error = evbus__stream_join(stream, self, &member, reader->lossy,
+	    (int)start, reader->start_sequence);
+	if (error != 0) {
+		free_place(context, place);
+		return error;
+	}
+	evbus__map_used(context->map, EVBUS__TABLE_CURSORS, index);
+	place->next = place->cursor->start;
+	reader->place[places] = place;
+	/* Release, partner: acquire where places is read. */
+	EVBUS_STORE(&reader->places, places + 1, RELEASE);
+	/* Who sleeps has not marked this stream. */
+	evbus__park_nudge(reader->park);
+	return 0;
+}
+
+static size_t
+places_size(const struct evbus__readers *readers)
+{
+	return readers->max_streams * sizeof(struct evbus__place *);
+}
+
+/* A slot for a reader: a fresh one, or the one that was closed longest ago. */
+static int
+take_slot(struct evbus__context *context, struct evbus_reader **result)
+{
+	struct evbus__readers *readers = context->readers;
+	struct evbus_reader *reader;
+
+	if (readers->opened < readers->limit) {
+		reader = evbus__alloc(context, sizeof *reader);
+		if (reader == NULL)
+			return evbus__fail(EVBUS_ENOMEM,
+			    "no memory for a reader");
+		reader->place = evbus__alloc(context, places_size(readers));
+		if (reader->place == NULL) {
+			evbus__free(context, reader, sizeof *reader);
+			return evbus__fail(EVBUS_ENOMEM,
+			    "no memory for a reader");
+		}
+		reader->index = readers->opened;
+		reader->context = context;
+		reader->magic = EVBUS__READER_MAGIC;
+		readers->reader[readers->opened++] = reader;
+		*result = reader;
+		return 0;
+	}
+	reader = readers->free_first;
+	if (reader == NULL || (reader->worker != NULL &&
+	    !readers->worker_done_with(reader)))
+		return evbus__fail(EVBUS_ELIMIT, "%u readers are open, as many "
+		    "as max_readers allows", readers->limit);
+	readers->free_first = reader->next_free;
+	if (readers->free_first == NULL)
+		readers->free_last = NULL;
+	reader->next_free = NULL;
+	*result = reader;
+	return 0;
+}
+
+static void
+give_slot(struct evbus_reader *reader)
+{
+	struct evbus__readers *readers = reader->context->readers;
+
+	reader->next_free = NULL;
+	if (readers->free_last == NULL)
+		readers->free_first = reader;
+	else
+		readers->free_last->next_free = reader;
+	readers->free_last = reader;
+}
+
+static int
+check_options(const struct evbus_reader_options *options)
+{
+	if (options->name != NULL && strlen(options->name) >= EVBUS_NAME_MAX)
+		return evbus__fail(EVBUS_EINVAL, "the reader's name has %zu "
+		    "bytes; the limit is %d", strlen(options->name),
+		    EVBUS_NAME_MAX - 1);
+	if (options->worker != NULL && (options->worker[0] == '\0' ||
+	    strlen(options->worker) >= EVBUS_NAME_MAX))
+		return evbus__fail(EVBUS_EINVAL, "the worker's name has %zu "
+		    "bytes; it must have 1 to %d", strlen(options->worker),
+		    EVBUS_NAME_MAX - 1);
+	if ((unsigned)options->start > EVBUS_START_SEQUENCE)
+		return evbus__fail(EVBUS_EINVAL, "start is %d; it must be "
+		    "EVBUS_START_NOW, _OLDEST or _SEQUENCE",
+		    (int)options->start);
+	if (options->spin_ns < -1)
+		return evbus__fail(EVBUS_EINVAL, "spin_ns is %lld; it must be "
+		    "-1 or a number of nanoseconds",
+		    (long long)options->spin_ns);
+	return 0;
+}
+
+/* A clean reader of these options, not yet known to a worker. */
+static void
+set_up(struct evbus_reader *reader, const struct evbus_reader_options *options,
+    const struct evbus_publisher *self)
+{
+	struct evbus__context *context = reader->context;
+	struct evbus__reader_entry *entry;
+
+	entry = evbus__map_entry(context->map, EVBUS__TABLE_READERS,
+	    reader->index);
+	reader->entry = entry;
+	reader->park = evbus__map_entry(context->map, EVBUS__TABLE_PARKS,
+	    reader->index);
+	reader->lossy = options->lossy != 0;
+	reader->start = options->start;
+	reader->start_sequence = options->sequence;
+	reader->spin_ns = options->spin_ns == 0 ? EVBUS__SPIN_NS :
+	    options->spin_ns;
+	reader->worker = NULL;
+	reader->places = 0;
+	reader->ending = 0;
+	reader->closed_by = 0;
+	reader->subscriptions = NULL;
+	reader->ends = NULL;
+	reader->kept = NULL;
+	reader->held = NULL;
+	reader->turn = 0;
+	entry->calls = 0;
+	entry->polls = 0;
+	entry->parks = 0;
+	entry->verdicts = 0;
+	entry->lossy = (uint32_t)reader->lossy;
+	entry->opener = options->worker == NULL ? self->id : 0;
+	entry->worker = 0;
+	EVBUS_STORE(&entry->polled, 0, RELAXED);
+	if (options->name != NULL)
+		(void)snprintf(entry->name, sizeof entry->name, "%s",
+		    options->name);
+	else
+		(void)snprintf(entry->name, sizeof entry->name, "reader-%u",
+		    reader->index + 1);
+	EVBUS_STORE(&entry->used, 1, RELEASE);
+	evbus__map_used(context->map, EVBUS__TABLE_READERS, reader->index);
+}
+
+static int
+make_locked(struct evbus__context *context, struct evbus_publisher *self,
+    const struct evbus_reader_options *options, struct evbus_reader **result)
+{
+	struct evbus__readers *readers = context->readers;
+	struct evbus_reader *reader = NULL;
+	int error = take_slot(context, &reader);
+
+	if (error != 0)
+		return error;
+	set_up(reader, options, self);
+	reader->table_size = ((size_t)context->topics->limit + 1) *
+	    sizeof reader->table[0];
+	reader->table = evbus__os_reserve(reader->table_size);
+	if (reader->table == NULL)
+		error = evbus__fail(EVBUS_ENOMEM,
+		    "no address space for a reader's dispatch table");
+	if (error == 0)
+		EVBUS_STORE(&reader->state, EVBUS__READER_OPEN, RELEASE);
+	if (error == 0 && options->worker != NULL)
+		error = readers->worker_join(reader, options->worker);
+	if (error != 0) {
+		EVBUS_STORE(&reader->state, EVBUS__READER_CLOSED, RELEASE);
+		EVBUS_STORE(&reader->entry->used, 0, RELEASE);
+		if (reader->table != NULL)
+			evbus__os_release(reader->table, reader->table_size);
+		reader->table = NULL;
+		give_slot(reader);
+		return error;
+	}
+	*result = reader;
+	return 0;
+}
+
+int
+evbus__reader_make(struct evbus__context *context,
+    const struct evbus_reader_options *options, struct evbus_reader **reader)
+{
+	struct evbus_publisher *self = evbus__self(context);
+	int error;
+
+	if (self == NULL)
+		return evbus__failed();
+	evbus__mutex_lock(&context->lock);
+	error = make_locked(context, self, options, reader);
+	evbus__mutex_unlock(&context->lock);
+	return error;
+}
+
+int
+evbus__reader_open(struct evbus *bus,
+    const struct evbus_reader_options *options, size_t options_size,
+    unsigned layout, struct evbus_reader **reader)
+{
+	static const struct evbus_reader_options defaults;
+	struct evbus__context *context = (struct evbus__context *)(void *)bus;
+	int error = evbus__check_layout(layout);
+
+	if (error == 0)
+		error = evbus__check_options("struct evbus_reader_options",
+		    options_size, sizeof *options);
+	if (error != 0)
+		return error;
+	if (bus == NULL || reader == NULL)
+		return evbus__fail(EVBUS_EINVAL, "evbus_reader_open: %s is "
+		    "NULL", bus == NULL ? "bus" : "reader");
+	*reader = NULL;
+	if (options == NULL)
+		options = &defaults;
+	error = evbus__check_open(context);
+	if (error == 0)
+		error = check_options(options);
+	return error != 0 ? error : evbus__reader_make(context, options,
+	    reader);
+}
+
+/* Leave all streams; the lock is held and nobody runs the reader. */
+static void
+leave_streams(struct evbus_reader *reader, struct evbus_publisher *self)
+{
+	uint32_t i, places = reader->places;
+
+	EVBUS_STORE(&reader->places, 0, RELEASE);
+	for (i = 0; i < places; i++) {
+		evbus__stream_leave(reader->place[i]->stream, self,
+		    reader->place[i]->cursor);
+		free_place(reader->context, reader->place[i]);
+		reader->place[i] = NULL;
+	}
+	reader->held = NULL;
+}
+
+static void
+free_kept(struct evbus_reader *reader)
+{
+	struct evbus__subscription *subscription;
+
+	while ((subscription = reader->kept) != NULL) {
+		reader->kept = subscription->next;
+		evbus__retire(reader, subscription, sizeof *subscription);
+	}
+	evbus__sweep(reader);
+}
+
+void
+evbus__reader_finish(struct evbus_reader *reader)
+{
+	struct evbus__context *context = reader->context;
+	struct evbus_publisher *self = evbus__self(context);
+
+	if (self == NULL || EVBUS_XCHG(&reader->closed_by, 1, ACQ_REL) != 0)
+		return;
+	evbus__mutex_lock(&context->lock);
+	if (reader->worker != NULL)
+		context->readers->worker_leave(reader);
+	leave_streams(reader, self);
+	while (reader->subscriptions != NULL)
+		evbus__subscription_unhook(reader->subscriptions);
+	evbus__mutex_unlock(&context->lock);
+	evbus__finish_ends(reader);
+	evbus__mutex_lock(&context->lock);
+	free_kept(reader);
+	evbus__dispatch_destroy(reader);
+	EVBUS_STORE(&reader->entry->used, 0, RELEASE);
+	EVBUS_STORE(&reader->state, EVBUS__READER_CLOSED, RELEASE);
+	give_slot(reader);
+	evbus__mutex_unlock(&context->lock);
+}
+
+/* No new call may start; 0 or EVBUS_ECLOSED. */
+int
+evbus__reader_start_closing(struct evbus_reader *reader)
+{
+	struct evbus__context *context = reader->context;
+	struct evbus__subscription *subscription;
+	int error = 0;
+
+	evbus__mutex_lock(&context->lock);
+	if (EVBUS_LOAD(&reader->state, RELAXED) != EVBUS__READER_OPEN)
+		error = evbus__fail(EVBUS_ECLOSED, "the reader is closed");
+	else {
+		for (subscription = reader->subscriptions;
+		    subscription != NULL; subscription = subscription->next)
+			EVBUS_STORE(&subscription->dead, 1, RELEASE);
+		EVBUS_STORE(&reader->ending, 1, RELEASE);
+		EVBUS_STORE(&reader->state, EVBUS__READER_CLOSING, RELEASE);
+	}
+	evbus__mutex_unlock(&context->lock);
+	return error;
+}
+
+int
+evbus_reader_close(struct evbus_reader *reader, int64_t timeout_ns)
+{
+	struct evbus_publisher *self;
+	int error;
+
+	if (reader == NULL)
+		return evbus__fail(EVBUS_EINVAL,
+		    "evbus_reader_close: reader is NULL");
+	if (timeout_ns < EVBUS_FOREVER)
+		return evbus__fail(EVBUS_EINVAL, "timeout_ns is %lld; it must "
+		    "be EVBUS_FOREVER or a number of nanoseconds",
+		    (long long)timeout_ns);
+	error = evbus__check_alive(reader->context);
+	if (error != 0)
+		return error;
+	self = evbus__self(reader->context);
+	if (self == NULL)
+		return evbus__failed();
+	error = evbus__reader_start_closing(reader);
+	if (error != 0)
+		return error;
+	evbus__fence_heavy();					/* GRACE */
+	evbus__park_nudge(reader->park);
+	if (self->depth > 0) {
+		if ((EVBUS_LOAD(&reader->entry->running, ACQUIRE) & 1) == 0)
+			evbus__reader_finish(reader);
+		return 0;
+	}
+	error = evbus__run_quiet(reader, self, 0, evbus__deadline(timeout_ns));
+	if (error == 0)
+		evbus__reader_finish(reader);
+	return error;
+}
+
+static void
+add_place(struct evbus_reader_stats *stats, const struct evbus__place *place)
+{
+	const struct evbus__cursor *cursor = place->cursor;
+	uint64_t seen, tail, lag_max;
+
+	seen = EVBUS_LOAD(&cursor->seen, RELAXED);
+	tail = EVBUS_LOAD(&place->stream->pub.ctl->tail, RELAXED);
+	lag_max = EVBUS_LOAD(&cursor->lag_max, RELAXED);
+	stats->delivered += EVBUS_LOAD(&cursor->delivered, RELAXED);
+	stats->skipped += EVBUS_LOAD(&cursor->skipped, RELAXED);
+	stats->holes += EVBUS_LOAD(&cursor->holes, RELAXED);
+	stats->lost += EVBUS_LOAD(&cursor->lost, RELAXED);
+	stats->passed += seen - cursor->start;
+	stats->lag += tail > seen ? tail - seen : 0;
+	if (lag_max > stats->lag_max)
+		stats->lag_max = lag_max;
+}
+
+int
+evbus_reader_stats(const struct evbus_reader *reader,
+    struct evbus_reader_stats *stats)
+{
+	const struct evbus__reader_entry *entry;
+	uint32_t i;
+	int error;
+
+	if (reader == NULL || stats == NULL)
+		return evbus__fail(EVBUS_EINVAL, "evbus_reader_stats: %s is "
+		    "NULL", reader == NULL ? "reader" : "stats");
+	memset(stats, 0, sizeof *stats);
+	error = evbus__check_fork(reader->context);
+	if (error == 0 && EVBUS_LOAD(&reader->state, ACQUIRE) !=
+	    EVBUS__READER_OPEN)
+		error = evbus__fail(EVBUS_ECLOSED, "the reader is closed");
+	if (error != 0)
+		return error;
+	entry = reader->entry;
+	stats->calls = EVBUS_LOAD(&entry->calls, RELAXED);
+	stats->polls = EVBUS_LOAD(&entry->polls, RELAXED);
+	stats->parks = EVBUS_LOAD(&entry->parks, RELAXED);
+	stats->verdicts = EVBUS_LOAD(&entry->verdicts, RELAXED);
+	memcpy(stats->name, entry->name, sizeof stats->name);
+	stats->streams = EVBUS_LOAD(&reader->places, ACQUIRE);
+	for (i = 0; i < stats->streams; i++)
+		add_place(stats, reader->place[i]);
+	return 0;
+}
+
+int
+evbus_reader_position(const struct evbus_reader *reader,
+    const struct evbus_stream *stream, uint64_t *sequence)
+{
+	const struct evbus__place *place;
+	int error;
+
+	if (reader == NULL || stream == NULL || sequence == NULL)
+		return evbus__fail(EVBUS_EINVAL, "evbus_reader_position: an "
+		    "argument is NULL");
+	error = evbus__check_fork(reader->context);
+	if (error != 0)
+		return error;
+	place = evbus__reader_place(reader, evbus__stream_of(stream));
+	if (place == NULL)
+		return evbus__fail(EVBUS_ENOENT, "the reader has no cursor in "
+		    "that stream");
+	*sequence = EVBUS_LOAD(&place->cursor->next, ACQUIRE);
+	return 0;
+}
+
+static size_t
+pointers(uint32_t count)
+{
+	return count * sizeof(void *);
+}
+
+int
+evbus__readers_init(struct evbus__context *context, uint32_t limit,
+    uint32_t max_streams)
+{
+	struct evbus__readers *readers;
+
+	readers = evbus__alloc(context, sizeof *readers);
+	if (readers == NULL)
+		return evbus__fail(EVBUS_ENOMEM, "no memory for readers");
+	readers->limit = limit;
+	readers->max_streams = max_streams;
+	readers->reader = evbus__alloc(context, pointers(limit));
+	context->readers = readers;
+	if (readers->reader == NULL) {
+		evbus__readers_destroy(context);
+		return evbus__fail(EVBUS_ENOMEM, "no memory for readers");
+	}
+	return 0;
+}
+
+void
+evbus__readers_destroy(struct evbus__context *context)
+{
+	struct evbus__readers *readers = context->readers;
+	uint32_t i;
+
+	if (readers == NULL)
+		return;
+	for (i = 0; i < readers->opened; i++) {
+		evbus__free(context, readers->reader[i]->place,
+		    places_size(readers));
+		evbus__free(context, readers->reader[i],
+		    sizeof *readers->reader[i]);
+	}
+	evbus__free(context, readers->reader, pointers(readers->limit));
+	evbus__free(context, readers->subscription,
+	    pointers(readers->subscriptions));
+	evbus__free(context, readers->generation,
+	    readers->subscriptions * sizeof *readers->generation);
+	evbus__free(context, readers, sizeof *readers);
+	context->readers = NULL;
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * reader.h - layer 4: readers, their cursors, subscriptions, dispatch tables.
+ *
+ * Who may run with whom.  One thread runs a reader (poll, next, done, wait);
+ * any thread subscribes, unsubscribes and closes, under the bus's lock.  The
+ * two meet in three places, each with an asymmetric fence:
+ *
+ *   TABLE  a dispatch table's entry is swapped whole (release / acquire).
+ *   GRACE  who runs sets `running` odd, light fence, then reads tables and
+ *          flags.  Who changes them stores, runs the heavy fence, then reads
+ *          `running`: even means that nobody inside holds anything old, and
+ *          whoever enters later sees the new; odd means that what was taken
+ *          out may be freed once `running` has changed.
+ *   UNSUB  before each handler call: `current` = subscription, light fence,
+ *          read its `dead`.  Who unsubscribes sets dead, heavy fence, reads
+ *          `current`: one of the two sees the other.
+ *
+ * No lock is held while a handler, an on_closed or a release function runs.
+ */
+#ifndef EVBUS_SRC_READER_H
+#define EVBUS_SRC_READER_H
+
+#include <evbus/reader.h>
+
+#include "topic/topic.h"
+
+#define EVBUS__READER_MAGIC	0x65765264u
+#define EVBUS__COPY_BATCH	32u	/* slots a lossy reader copies at once */
+#define EVBUS__LOOK_MAX		64u	/* slots a reader looks ahead at most */
+#define EVBUS__SPIN_NS		20000	/* before a wait sleeps */
+
+struct evbus__subscription {
+	int64_t id;			/* generation:31 | index + 1:32 */
+	struct evbus_reader *reader;
+	evbus_handler handler;		/* may be NULL */
+	void *arg;
+	void (*on_closed)(void *);
+	const char *file;		/* where it was made */
+	int line;
+	uint32_t dead;			/* atomic: no new call may start */
+	uint32_t kept;			/* a list still names it: see kept */
+	struct evbus__subscription *next;	/* of the reader; or ending */
+	char pattern[256];
+};
+
+/* One subscription's share in a topic. */
+struct evbus__match {
+	evbus_handler handler;
+	void *arg;
+	struct evbus__subscription *subscription;
+	uint64_t start;			/* events below are not for it */
+};
+
+/* What a dispatch table's entry points to. */
+struct evbus__matches {
+	struct evbus_topic *topic;
+	uint32_t count;
+	uint32_t reserved;
+	struct evbus__match match[];
+};
+
+/* A reader's place in one stream, private half. */
+struct evbus__place {
+	struct evbus__cursor *cursor;
+	struct evbus__stream *stream;
+	uint64_t next;			/* the cursor, ahead of the shared one */
+	uint64_t lost;			/* not yet told with an event */
+	uint64_t pinned;		/* ticket; 0: none */
+	uint32_t look;			/* slots to look ahead */
+	uint32_t slack;			/* slots to stay clear of the producers
+					 * after having been lapped */
+	uint32_t batch;			/* copied slots, lossy only */
+	uint32_t batch_at;		/* the next of them */
+	uint64_t batch_first;		/* sequence of the first */
+	unsigned char *copy;		/* EVBUS__COPY_BATCH slots; lossy only */
+	/* Counts since the last flush to the cursor. */
+	uint64_t delivered;
+	uint64_t skipped;
+	uint64_t holes;
+	uint64_t gone;			/* lost */
+};
+
+/* Memory that who runs the reader may still hold. */
+struct evbus__retired {
+	struct evbus__retired *next;
+	size_t size;			/* of what lies behind */
+	uint32_t running;		/* when it was taken out */
+	uint32_t reserved[3];
+};
+_Static_assert(sizeof(struct evbus__retired) % 16 == 0, "keeps alignment");
+
+enum evbus__reader_state {
+	EVBUS__READER_FREE,
+	EVBUS__READER_OPEN,
+	EVBUS__READER_CLOSING,		/* no new handler call */
+	EVBUS__READER_CLOSED
+};
+
+struct evbus_reader {
+	/* Constant while open. */
+	uint32_t magic;
+	uint32_t index;
+	struct evbus__context *context;
+	struct evbus__reader_entry *entry;
+	struct evbus__park *park;
+	struct evbus__matches **table;	/* by topic id */
+	size_t table_size;
+	int lossy;
+	enum evbus_start start;
+	uint64_t start_sequence;
+	int64_t spin_ns;
+	void *worker;			/* struct evbus__worker, layer 6 */
+
+	/* Written under the bus's lock, read by who runs it. */
+	uint32_t state;			/* atomic */
+	uint32_t places;		/* atomic */
+	uint32_t ending;		/* atomic: subscriptions to finish */
+	uint32_t closed_by;		/* atomic: somebody finishes it */
+	struct evbus__place **place;	/* [max_streams] */
+	struct evbus__subscription *subscriptions;
+	struct evbus__subscription *ends;	/* dead, not yet finished */
+	struct evbus__subscription *kept;	/* finished, memory in use */
+	struct evbus__retired *retired;
+	struct evbus_reader *next_free;
+
+	/* Written by who runs it. */
+	struct evbus_event event EVBUS_ALIGNED(EVBUS_LINE);
+	struct evbus__place *held;	/* place of the event that evbus_next()
+					 * returned */
+	uint32_t turn;			/* place to begin with */
+	uint32_t stop;			/* end this poll */
+	int verdict;			/* refused verdict's result */
+};
+
+struct evbus__readers {
+	uint32_t limit;
+	uint32_t max_streams;
+	uint32_t opened;		/* slots ever used */
+	struct evbus_reader *free_first, *free_last;
+	struct evbus_reader **reader;	/* by index; stays after close */
+	struct evbus__subscription **subscription;	/* by index */
+	uint32_t *generation;
+	uint32_t subscriptions;		/* room */
+	uint32_t subscription_free;	/* where to look first */
+	/* Given by layer 6: start or find the worker; it leaves the worker. */
+	int (*worker_join)(struct evbus_reader *, const char *worker);
+	void (*worker_leave)(struct evbus_reader *);
+	int (*worker_done_with)(struct evbus_reader *);
+};
+
+/* reader.c */
+int evbus__readers_init(struct evbus__context *, uint32_t limit,
+    uint32_t max_streams);
+void evbus__readers_destroy(struct evbus__context *);
+int evbus__reader_make(struct evbus__context *,
+    const struct evbus_reader_options *, struct evbus_reader **);
+/* Join a stream; the bus's lock is held. */
+int evbus__reader_join(struct evbus_reader *, struct evbus_publisher *self,
+    struct evbus__stream *, enum evbus_start);
+/* No new handler call may start; 0 or EVBUS_ECLOSED. */
+int evbus__reader_start_closing(struct evbus_reader *);
+struct evbus__place *evbus__reader_place(const struct evbus_reader *,
+    const struct evbus__stream *);
+/* Leave all streams, run every on_closed; once.  No lock held. */
+void evbus__reader_finish(struct evbus_reader *);
+
+/* run.c: who runs a reader enters and leaves; GRACE. */
+int evbus__run_begin(struct evbus_reader *, struct evbus_publisher **);
+void evbus__run_end(struct evbus_reader *);
+/* The same, only to look: 1: entered, and evbus__run_end() must follow. */
+int evbus__run_peek(struct evbus_reader *);
+/* Wait until nobody runs it, or a subscription's handler does not. */
+int evbus__run_quiet(struct evbus_reader *, struct evbus_publisher *self,
+    int64_t subscription, int64_t deadline);
+
+/* dispatch.c: tables; the bus's lock is held. */
+int evbus__dispatch_add(struct evbus_reader *, struct evbus_topic *,
+    struct evbus__subscription *, uint64_t start);
+/* 1: a list could not be made anew: the subscription's memory must stay. */
+int evbus__dispatch_remove(struct evbus_reader *,
+    const struct evbus__subscription *);
+void evbus__dispatch_undo(struct evbus__context *, uint32_t id);
+int evbus__dispatch_topic(void *subscription, void *topic);
+void evbus__dispatch_destroy(struct evbus_reader *);
+void *evbus__retirable(struct evbus_reader *, size_t size);
+void evbus__retire(struct evbus_reader *, void *memory, size_t size);
+/* Free what nobody can hold any more. */
+void evbus__sweep(struct evbus_reader *);
+
+/* place.c: cursors while running. */
+void evbus__place_publish(struct evbus__place *);
+void evbus__place_counters(struct evbus__place *);
+int evbus__place_ready(const struct evbus__place *);
+
+/* copy.c: lossy reading. */
+struct evbus_header *evbus__copy_next(struct evbus__place *);
+int evbus__pin(struct evbus__place *, const struct evbus_outside *);
+void evbus__unpin(struct evbus__place *);
+
+/* poll.c */
+int evbus__reader_poll(struct evbus_reader *, unsigned budget);
+void evbus__describe(struct evbus_reader *, const struct evbus__place *,
+    const struct evbus_header *, struct evbus_topic *, uint64_t sequence);
+/* Payload of an event outside its slot: 1, or 0: it is gone (lossy). */
+int evbus__describe_outside(struct evbus_reader *, struct evbus__place *,
+    const struct evbus_header *);
+
+/* wait.c: anything to look at for any of n readers?  Spin, then sleep. */
+int evbus__wait_any(struct evbus__park *, struct evbus_reader *const *,
+    unsigned n, int64_t spin_ns, int64_t deadline);
+int evbus__reader_ready(struct evbus_reader *);
+
+/* subscribe.c */
+int64_t evbus__reader_subscribe_at(struct evbus_reader *, const char *pattern,
+    evbus_handler, void *arg, const struct evbus_subscribe_options *,
+    const char *file, int line);
+
+/* unsubscribe.c */
+struct evbus__subscription *evbus__subscription_find(
+    const struct evbus__readers *, int64_t id);
+/* No new call starts; out of tries and tables; the lock is held. */
+void evbus__subscription_unhook(struct evbus__subscription *);
+/* Run on_closed and free: of one that is ending, of all.  No lock held. */
+void evbus__finish_end(struct evbus_reader *, int64_t id);
+void evbus__finish_ends(struct evbus_reader *);
+/* The verdict EVBUS_STOP: end it from inside its own handler. */
+void evbus__subscription_stop(struct evbus__subscription *);
+
+#endif /* EVBUS_SRC_READER_H */

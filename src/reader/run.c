@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * run.c - layer 4: who runs a reader enters and leaves (GRACE in reader.h).
+ */
+#include <limits.h>
+
+#include "reader/reader.h"
+
+#define SLICE_NS 1000000	/* how long quiet is waited for in one piece */
+
+static int
+refuse_busy(struct evbus_reader *reader, const struct evbus_publisher *self)
+{
+	if (EVBUS_LOAD(&reader->entry->owner, RELAXED) == self->id)
+		return evbus__fail(EVBUS_EDEADLK, "reader \"%s\" is run from "
+		    "inside one of its own handlers", reader->entry->name);
+	return evbus__fail(EVBUS_EBUSY, "reader \"%s\" is run by another "
+	    "thread: a reader is run by one thread at a time",
+	    reader->entry->name);
+}
+
+int
+evbus__run_begin(struct evbus_reader *reader, struct evbus_publisher **self)
+{
+	struct evbus__reader_entry *entry = reader->entry;
+	struct evbus_publisher *publisher;
+	uint32_t running;
+	int error;
+
+	error = evbus__check_alive(reader->context);
+	if (error != 0)
+		return error;
+	publisher = evbus__self(reader->context);
+	if (publisher == NULL)
+		return evbus__failed();
+	running = EVBUS_LOAD(&entry->running, RELAXED);
+	if (evbus_unlikely(running & 1))
+		return refuse_busy(reader, publisher);
+#ifdef EVBUS_DEBUG
+	/* Two threads at once are told in debug builds. */
+	if (!EVBUS_CAS(&entry->running, &running, running + 1, ACQ_REL,
+	    RELAXED))
+		return refuse_busy(reader, publisher);
+#else
+	EVBUS_STORE(&entry->running, running + 1, RELAXED);	/* GRACE */
+#endif
+	EVBUS_FENCE_LIGHT(reader->context->fence_full);		/* GRACE */
+	if (evbus_unlikely(EVBUS_LOAD(&entry->owner, RELAXED) !=
+	    publisher->id || EVBUS_LOAD(&entry->polled, RELAXED) == 0)) {
+		EVBUS_STORE(&entry->owner, publisher->id, RELAXED);
+		EVBUS_STORE(&entry->polled, 1, RELEASE);
+	}
+	if (evbus_unlikely(EVBUS_LOAD(&reader->state, ACQUIRE) !=
+	    EVBUS__READER_OPEN)) {
+		evbus__run_end(reader);
+		return evbus__fail(EVBUS_ECLOSED, "the reader is closed");
+	}
+	*self = publisher;
+	return 0;
+}
+
+int
+evbus__run_peek(struct evbus_reader *reader)
+{
+	struct evbus__reader_entry *entry = reader->entry;
+	uint32_t running = EVBUS_LOAD(&entry->running, RELAXED);
+
+	if (running & 1)
+		return 0;
+	EVBUS_STORE(&entry->running, running + 1, RELAXED);	/* GRACE */
+	EVBUS_FENCE_LIGHT(reader->context->fence_full);		/* GRACE */
+	if (EVBUS_LOAD(&reader->state, ACQUIRE) == EVBUS__READER_OPEN)
+		return 1;
+	evbus__run_end(reader);
+	return 0;
+}
+
+void
+evbus__run_end(struct evbus_reader *reader)
+{
+	struct evbus__reader_entry *entry = reader->entry;
+
+	EVBUS_STORE(&entry->current, 0, RELEASE);		/* UNSUB */
+	EVBUS_STORE(&entry->running, EVBUS_LOAD(&entry->running, RELAXED) + 1,
+	    RELEASE);						/* GRACE */
+	EVBUS_FENCE_LIGHT(reader->context->fence_full);		/* GRACE */
+	if (evbus_likely(EVBUS_LOAD(&reader->ending, RELAXED) == 0))
+		return;
+	/* Somebody waits for quiet, or left something to be finished here. */
+	evbus__finish_ends(reader);
+	evbus__futex_wake(&entry->running, INT_MAX);
+	if (EVBUS_LOAD(&reader->state, ACQUIRE) == EVBUS__READER_CLOSING)
+		evbus__reader_finish(reader);
+}
+
+/* Does the reader not run, or not this subscription's handler? */
+static int
+is_quiet(const struct evbus__reader_entry *entry, uint32_t running, int64_t id)
+{
+	/* GRACE: acquire: what was done while it ran is seen. */
+	if (EVBUS_LOAD(&entry->running, ACQUIRE) != running)
+		return 1;
+	/* UNSUB: acquire: what the handler did is seen. */
+	return id != 0 && EVBUS_LOAD(&entry->current, ACQUIRE) != (uint64_t)id;
+}
+
+/*
+ * The caller has set a flag that lets no new call start, and `ending`, and has
+ * run the heavy fence.  No lock is held.
+ */
+int
+evbus__run_quiet(struct evbus_reader *reader, struct evbus_publisher *self,
+    int64_t id, int64_t deadline)
+{
+	struct evbus__reader_entry *entry = reader->entry;
+	uint32_t running = EVBUS_LOAD(&entry->running, ACQUIRE);
+	int64_t slice;
+	int error, i;
+
+	if ((running & 1) == 0)
+		return 0;
+	(void)EVBUS_FETCH_ADD(&reader->context->inside, 1, RELAXED);
+	error = 0;
+	for (i = 0; !is_quiet(entry, running, id); i++) {
+		if (deadline != EVBUS_FOREVER && evbus__os_now() >= deadline) {
+			error = evbus__fail(EVBUS_ETIMEDOUT, "a handler of "
+			    "reader \"%s\" still runs", entry->name);
+			break;
+		}
+		if (i < 16) {
+			evbus__os_yield();
+			continue;
+		}
+		error = evbus__wait_note(reader->context, self,
+		    EVBUS__WAIT_READER, reader->index, 0);
+		if (error != 0)
+			break;
+		/* Another handler may follow ours within one run: look every
+		 * millisecond, beside being woken at the end of the run. */
+		slice = evbus__deadline(SLICE_NS);
+		if (deadline != EVBUS_FOREVER && deadline < slice)
+			slice = deadline;
+		(void)evbus__futex_wait(&entry->running, running, slice);
+		evbus__wait_forget(reader->context, self);
+	}
+	(void)EVBUS_FETCH_ADD(&reader->context->inside, (uint32_t)-1, RELEASE);
+	return error;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * unsubscribe.c - layer 4: a subscription ends (L2).
+ *
+ * First no new call may start (dead), then it leaves trie and tables, then it
+ * waits in the reader's list of ends until its handler does not run.  Whoever
+ * takes it out of that list runs on_closed, so that runs exactly once: the
+ * caller where it may wait, else the thread that runs the reader, when it
+ * leaves.
+ */
+#include <string.h>
+
+#include "reader/reader.h"
+
+void
+evbus__subscription_unhook(struct evbus__subscription *subscription)
+{
+	struct evbus_reader *reader = subscription->reader;
+	struct evbus__subscription **at;
+
+	/* UNSUB: dead, heavy fence, current; see reader.h. */
+	EVBUS_STORE(&subscription->dead, 1, RELEASE);
+	(void)evbus__trie_remove(&reader->context->topics->patterns,
+	    subscription->pattern, subscription);
+	subscription->kept = (uint32_t)evbus__dispatch_remove(reader,
+	    subscription);
+	for (at = &reader->subscriptions; *at != subscription;
+	    at = &(*at)->next)
+		EVBUS_ASSERT(*at != NULL);
+	*at = subscription->next;
+	subscription->next = reader->ends;
+	reader->ends = subscription;
+	EVBUS_STORE(&reader->ending, 1, RELEASE);
+	evbus__sweep(reader);
+}
+
+/* Out of the list of ends: one, or (id 0) the first; NULL: not there. */
+static struct evbus__subscription *
+take_end(struct evbus_reader *reader, int64_t id)
+{
+	struct evbus__subscription **at, *found = NULL;
+
+	evbus__mutex_lock(&reader->context->lock);
+	for (at = &reader->ends; *at != NULL; at = &(*at)->next)
+		if (id == 0 || (*at)->id == id) {
+			found = *at;
+			*at = found->next;
+			break;
+		}
+	if (reader->ends == NULL &&
+	    EVBUS_LOAD(&reader->state, RELAXED) == EVBUS__READER_OPEN)
+		EVBUS_STORE(&reader->ending, 0, RELAXED);
+	evbus__mutex_unlock(&reader->context->lock);
+	return found;
+}
+
+static void
+finish(struct evbus_reader *reader, struct evbus__subscription *subscription)
+{
+	struct evbus__context *context = reader->context;
+	uint32_t index = (uint32_t)((uint64_t)subscription->id & 0xffffffffu);
+
+	if (subscription->on_closed != NULL)
+		subscription->on_closed(subscription->arg);
+	evbus__mutex_lock(&context->lock);
+	context->readers->subscription[index - 1] = NULL;
+	if (subscription->kept) {
+		subscription->next = reader->kept;
+		reader->kept = subscription;
+	} else {
+		evbus__retire(reader, subscription, sizeof *subscription);
+		evbus__sweep(reader);
+	}
+	evbus__mutex_unlock(&context->lock);
+}
+
+void
+evbus__finish_end(struct evbus_reader *reader, int64_t id)
+{
+	struct evbus__subscription *subscription = take_end(reader, id);
+
+	if (subscription != NULL)
+		finish(reader, subscription);
+}
+
+void
+evbus__finish_ends(struct evbus_reader *reader)
+{
+	struct evbus__subscription *subscription;
+
+	while ((subscription = take_end(reader, 0)) != NULL)
+		finish(reader, subscription);
+}
+
+void
+evbus__subscription_stop(struct evbus__subscription *subscription)
+{
+	struct evbus__context *context = subscription->reader->context;
+
+	evbus__mutex_lock(&context->lock);
+	if (!EVBUS_LOAD(&subscription->dead, RELAXED))
+		evbus__subscription_unhook(subscription);
+	evbus__mutex_unlock(&context->lock);
+}
+
+static int
+unhook_id(struct evbus__context *context, int64_t id,
+    struct evbus_reader **reader)
+{
+	struct evbus__subscription *subscription;
+	int error = 0;
+
+	evbus__mutex_lock(&context->lock);
+	subscription = evbus__subscription_find(context->readers, id);
+	if (subscription == NULL ||
+	    EVBUS_LOAD(&subscription->dead, RELAXED)) {
+		error = evbus__fail(EVBUS_ENOENT, "there is no subscription "
+		    "%lld: it ended before", (long long)id);
+	} else {
+		*reader = subscription->reader;
+		evbus__subscription_unhook(subscription);
+	}
+	evbus__mutex_unlock(&context->lock);
+	return error;
+}
+
+int
+evbus_unsubscribe(struct evbus *bus, int64_t id, int64_t timeout_ns)
+{
+	struct evbus__context *context = (struct evbus__context *)(void *)bus;
+	struct evbus_reader *reader = NULL;
+	struct evbus_publisher *self;
+	int error;
+
+	if (bus == NULL)
+		return evbus__fail(EVBUS_EINVAL,
+		    "evbus_unsubscribe: bus is NULL");
+	if (timeout_ns < EVBUS_FOREVER)
+		return evbus__fail(EVBUS_EINVAL, "timeout_ns is %lld; it must "
+		    "be EVBUS_FOREVER or a number of nanoseconds",
+		    (long long)timeout_ns);
+	error = evbus__check_alive(context);
+	if (error != 0)
+		return error;
+	self = evbus__self(context);
+	if (self == NULL)
+		return evbus__failed();
+	error = unhook_id(context, id, &reader);
+	if (error != 0)
+		return error;
+	evbus__fence_heavy();					/* UNSUB */
+	if (self->depth > 0) {
+		/* Never waits; who runs the reader finishes it. */
+		if ((EVBUS_LOAD(&reader->entry->running, ACQUIRE) & 1) == 0)
+			evbus__finish_end(reader, id);
+		return 0;
+	}
+	error = evbus__run_quiet(reader, self, id,
+	    evbus__deadline(timeout_ns));
+	if (error == 0)
+		evbus__finish_end(reader, id);
+	return error;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * wait.c - layer 4: wait until there is something to read (F5).
+ *
+ * Spins for a while, then parks (WAKE in ring/park.h).  One thread waits for
+ * any number of readers that share one park: a worker for all of its own.
+ */
+#include "reader/reader.h"
+
+/* Who looks is inside (GRACE): close does not free what is looked at. */
+int
+evbus__reader_ready(struct evbus_reader *reader)
+{
+	uint32_t places, i;
+	int ready = 0;
+
+	if (!evbus__run_peek(reader))
+		return 0;
+	places = EVBUS_LOAD(&reader->places, ACQUIRE);
+	for (i = 0; i < places && !ready; i++)
+		ready = evbus__place_ready(reader->place[i]);
+	evbus__run_end(reader);
+	return ready;
+}
+
+static int
+any_ready(struct evbus_reader *const *reader, unsigned n)
+{
+	unsigned i;
+
+	for (i = 0; i < n; i++)
+		if (evbus__reader_ready(reader[i]))
+			return 1;
+	return 0;
+}
+
+/* Tell all streams of the readers that somebody is about to sleep. */
+static void
+mark_streams(struct evbus_reader *const *reader, unsigned n)
+{
+	uint32_t places, p;
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		if (!evbus__run_peek(reader[i]))
+			continue;
+		places = EVBUS_LOAD(&reader[i]->places, ACQUIRE);
+		for (p = 0; p < places; p++)
+			evbus__park_mark(reader[i]->place[p]->stream->pub.ctl);
+		evbus__run_end(reader[i]);
+	}
+}
+
+static int
+spin(struct evbus_reader *const *reader, unsigned n, int64_t until)
+{
+	unsigned i;
+
+	do {
+		for (i = 0; i < 32; i++) {
+			if (any_ready(reader, n))
+				return 1;
+			EVBUS_SPIN();
+		}
+		evbus__os_yield();
+	} while (evbus__os_now() < until);
+	return any_ready(reader, n);
+}
+
+/*
+ * 1: something is there; 2: nudged; 0: the deadline has passed.
+ */
+int
+evbus__wait_any(struct evbus__park *park, struct evbus_reader *const *reader,
+    unsigned n, int64_t spin_ns, int64_t deadline)
+{
+	int64_t until;
+	int timed;
+
+	if (any_ready(reader, n))
+		return 1;
+	if (spin_ns > 0) {
+		until = evbus__deadline(spin_ns);
+		if (deadline != EVBUS_FOREVER && deadline < until)
+			until = deadline;
+		if (spin(reader, n, until))
+			return 1;
+	}
+	do {
+		/* WAKE: word, attention, heavy fence, second look. */
+		evbus__park_arm(park);
+		mark_streams(reader, n);
+		evbus__fence_heavy();
+		if (any_ready(reader, n)) {
+			evbus__park_disarm(park);
+			return 1;
+		}
+		if (evbus__park_nudged(park)) {
+			evbus__park_disarm(park);
+			return 2;
+		}
+		if (n > 0)
+			EVBUS_STORE(&reader[0]->entry->parks,
+			    reader[0]->entry->parks + 1, RELAXED);
+		timed = evbus__park_sleep(park, deadline);
+		if (any_ready(reader, n))
+			return 1;
+		if (evbus__park_nudged(park))
+			return 2;
+	} while (timed != EVBUS_ETIMEDOUT && (deadline == EVBUS_FOREVER ||
+	    evbus__os_now() < deadline));
+	return 0;
+}
+
+static int
+check_wait(const struct evbus_reader *reader, int64_t timeout_ns)
+{
+	if (reader == NULL)
+		return evbus__fail(EVBUS_EINVAL, "evbus_wait: reader is NULL");
+	if (timeout_ns < EVBUS_FOREVER)
+		return evbus__fail(EVBUS_EINVAL, "timeout_ns is %lld; it must "
+		    "be EVBUS_FOREVER or a number of nanoseconds",
+		    (long long)timeout_ns);
+	if (reader->worker != NULL)
+		return evbus__fail(EVBUS_EOWNER, "reader \"%s\" is run by a "
+		    "worker", reader->entry->name);
+	return 0;
+}
+
+int
+evbus_wait(struct evbus_reader *reader, int64_t timeout_ns)
+{
+	int64_t deadline = evbus__deadline(timeout_ns);
+	struct evbus_publisher *self;
+	int result = check_wait(reader, timeout_ns);
+
+	if (result != 0)
+		return result;
+	do {
+		/* Entering tells who runs the reader, and whether it may. */
+		result = evbus__run_begin(reader, &self);
+		if (result != 0)
+			return result;
+		evbus__run_end(reader);
+		if (timeout_ns == 0)
+			return evbus__reader_ready(reader);
+		(void)EVBUS_FETCH_ADD(&reader->context->inside, 1, RELAXED);
+		result = evbus__wait_any(reader->park, &reader, 1,
+		    reader->spin_ns, deadline);
+		(void)EVBUS_FETCH_ADD(&reader->context->inside, (uint32_t)-1,
+		    RELEASE);
+	} while (result == 2);
+	return result;
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * worker.c - layer 6: threads of the bus that run readers.
+ *
+ * Readers that name the same worker are run by the same thread, in turn.  The
+ * thread starts with the first of them and ends with the bus.  Its list of
+ * readers is changed under the bus's lock; the thread copies it when it has
+ * changed, and says so, because a closed reader's memory may be used again
+ * only when the thread has forgotten it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "bus/bus.h"
+
+#define BUDGET	256u		/* sequences of one reader in its turn */
+
+struct evbus__worker {
+	struct evbus *bus;
+	struct evbus__os_thread thread;
+	struct evbus__park *park;
+	struct evbus_reader **reader;	/* [max_readers], under the lock */
+	struct evbus_reader **copy;	/* the thread's */
+	uint32_t readers;
+	uint32_t copies;
+	uint32_t changed;		/* atomic: changes of the list */
+	uint32_t seen;			/* atomic: changes that were copied */
+	uint32_t stop;			/* atomic */
+	uint32_t ended;			/* atomic */
+	uint32_t joined;
+	uint32_t number;
+	char name[EVBUS_NAME_MAX];
+};
+
+static void
+copy_list(struct evbus__worker *worker)
+{
+	struct evbus__context *context = &worker->bus->context;
+
+	evbus__mutex_lock(&context->lock);
+	memcpy(worker->copy, worker->reader,
+	    worker->readers * sizeof worker->copy[0]);
+	worker->copies = worker->readers;
+	EVBUS_STORE(&worker->seen, EVBUS_LOAD(&worker->changed, RELAXED),
+	    RELEASE);
+	evbus__mutex_unlock(&context->lock);
+}
+
+static unsigned
+run_turn(struct evbus__worker *worker)
+{
+	unsigned passed = 0;
+	uint32_t i;
+	int n;
+
+	for (i = 0; i < worker->copies; i++) {
+		n = evbus__reader_poll(worker->copy[i], BUDGET);
+		if (n > 0)
+			passed += (unsigned)n;
+		else if (n == EVBUS_EVERDICT) {
+			evbus__log(&worker->bus->context, n, "%s",
+			    evbus_errmsg());
+			passed++;
+		}
+	}
+	return passed;
+}
+
+static void
+worker_main(void *arg)
+{
+	struct evbus__worker *worker = arg;
+
+	(void)evbus_publisher_set_name(worker->bus, worker->name);
+	while (EVBUS_LOAD(&worker->stop, ACQUIRE) == 0) {
+		if (EVBUS_LOAD(&worker->changed, ACQUIRE) !=
+		    EVBUS_LOAD(&worker->seen, RELAXED))
+			copy_list(worker);
+		if (run_turn(worker) == 0)
+			(void)evbus__wait_any(worker->park, worker->copy,
+			    worker->copies, EVBUS__SPIN_NS, EVBUS_FOREVER);
+	}
+	EVBUS_STORE(&worker->ended, 1, RELEASE);
+}
+
+static size_t
+list_size(const struct evbus *bus)
+{
+	return bus->options.max_readers * sizeof(struct evbus_reader *);
+}
+
+static void
+destroy(struct evbus *bus, struct evbus__worker *worker)
+{
+	evbus__free(&bus->context, worker->reader, list_size(bus));
+	evbus__free(&bus->context, worker->copy, list_size(bus));
+	evbus__free(&bus->context, worker, sizeof *worker);
+}
+
+/* Start a worker; the bus's lock is held. */
+static int
+start(struct evbus *bus, const char *name, struct evbus__worker **result)
+{
+	struct evbus__context *context = &bus->context;
+	struct evbus__worker *worker;
+	int error;
+
+	if (bus->workers == EVBUS__WORKERS_MAX)
+		return evbus__fail(EVBUS_ELIMIT, "%u workers run, as many as "
+		    "a bus can have", EVBUS__WORKERS_MAX);
+	worker = evbus__alloc(context, sizeof *worker);
+	if (worker == NULL)
+		return evbus__fail(EVBUS_ENOMEM, "no memory for a worker");
+	worker->bus = bus;
+	worker->number = bus->workers;
+	(void)snprintf(worker->name, sizeof worker->name, "%s", name);
+	worker->park = evbus__map_entry(context->map, EVBUS__TABLE_PARKS,
+	    bus->options.max_readers + worker->number);
+	worker->reader = evbus__alloc(context, list_size(bus));
+	worker->copy = evbus__alloc(context, list_size(bus));
+	if (worker->reader == NULL || worker->copy == NULL)
+		error = evbus__fail(EVBUS_ENOMEM, "no memory for a worker");
+	else
+		error = evbus__os_thread_start(&worker->thread, worker_main,
+		    worker, worker->name);
+	if (error != 0) {
+		destroy(bus, worker);
+		return error;
+	}
+	bus->worker[bus->workers++] = worker;
+	*result = worker;
+	return 0;
+}
+
+static void
+list_changed(struct evbus__worker *worker)
+{
+	(void)EVBUS_FETCH_ADD(&worker->changed, 1, RELEASE);
+	evbus__park_nudge(worker->park);
+}
+
+int
+evbus__worker_join(struct evbus_reader *reader, const char *name)
+{
+	struct evbus *bus = (struct evbus *)(void *)reader->context;
+	struct evbus__worker *worker = NULL;
+	uint32_t i;
+	int error = 0;
+
+	for (i = 0; i < bus->workers && worker == NULL; i++)
+		if (strcmp(bus->worker[i]->name, name) == 0)
+			worker = bus->worker[i];
+	if (worker == NULL)
+		error = start(bus, name, &worker);
+	if (error != 0)
+		return error;
+	reader->worker = worker;
+	reader->park = worker->park;
+	reader->entry->worker = worker->number + 1;
+	worker->reader[worker->readers++] = reader;
+	list_changed(worker);
+	return 0;
+}
+
+void
+evbus__worker_leave(struct evbus_reader *reader)
+{
+	struct evbus__worker *worker = reader->worker;
+	uint32_t i;
+
+	for (i = 0; i < worker->readers; i++)
+		if (worker->reader[i] == reader) {
+			worker->reader[i] = worker->reader[--worker->readers];
+			break;
+		}
+	list_changed(worker);
+}
+
+/* Has the worker forgotten a reader that left it? */
+int
+evbus__worker_done_with(struct evbus_reader *reader)
+{
+	struct evbus__worker *worker = reader->worker;
+
+	return EVBUS_LOAD(&worker->seen, ACQUIRE) ==
+	    EVBUS_LOAD(&worker->changed, RELAXED) ||
+	    EVBUS_LOAD(&worker->ended, ACQUIRE);
+}
+
+void
+evbus__workers_stop(struct evbus *bus)
+{
+	uint32_t i;
+
+	for (i = 0; i < bus->workers; i++) {
+		EVBUS_STORE(&bus->worker[i]->stop, 1, RELEASE);
+		evbus__park_nudge(bus->worker[i]->park);
+	}
+}
+
+unsigned
+evbus__workers_join(struct evbus *bus, int64_t deadline)
+{
+	struct evbus__worker *worker;
+	unsigned running = 0;
+	uint32_t i;
+
+	for (i = 0; i < bus->workers; i++) {
+		worker = bus->worker[i];
+		if (worker->joined)
+			continue;
+		if (deadline != EVBUS_FOREVER &&
+		    EVBUS_LOAD(&worker->ended, ACQUIRE) == 0) {
+			running++;
+			continue;
+		}
+		evbus__os_thread_join(&worker->thread);
+		worker->joined = 1;
+	}
+	return running;
+}
+
+void
+evbus__workers_free(struct evbus *bus)
+{
+	uint32_t i;
+
+	for (i = 0; i < bus->workers; i++)
+		destroy(bus, bus->worker[i]);
+	bus->workers = 0;
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * deadlock.c - layer 2: a wait that only the caller could end (S3).
+ *
+ * Before a thread sleeps it notes what it waits for, and looks who could end
+ * that: the threads that run the readers that hold the gate, and those with
+ * open claims in the way.  From each of these that waits itself, the look goes
+ * on.  All of them must move before the wait can end, so any way back to the
+ * caller is a deadlock.  Notes and looks are made under one lock: of a cycle
+ * of waits the last to be noted sees all others.
+ *
+ * Who runs a reader: the thread that last polled it; before that, its worker;
+ * before that, the thread that opened it, but only while the process has no
+ * other thread that may yet come to poll.
+ */
+#include <string.h>
+
+#include "stream/stream.h"
+
+struct search {
+	struct evbus__context *context;
+	struct evbus_publisher *self;
+	unsigned char *visited;		/* by number */
+	uint32_t *queue;		/* numbers of threads that wait */
+	uint32_t head, tail;
+	int alone;			/* no other thread in the process */
+	int found;
+};
+
+/* The id of the thread that runs the reader, or 0. */
+static uint32_t
+runner(const struct evbus__reader_entry *reader, int alone)
+{
+	if (EVBUS_LOAD(&reader->polled, ACQUIRE))
+		return EVBUS_LOAD(&reader->owner, RELAXED);
+	return alone ? EVBUS_LOAD(&reader->opener, RELAXED) : 0;
+}
+
+int
+evbus__runs_reader(struct evbus__context *context,
+    struct evbus_publisher *publisher, const struct evbus__reader_entry *reader)
+{
+	uint32_t id = runner(reader, 0);
+
+	if (id == 0)
+		id = EVBUS_LOAD(&reader->opener, RELAXED);
+	/* A reader whose thread has ended belongs to who asks. */
+	return id != 0 && (id == publisher->id ||
+	    evbus__publisher_by_id(context, id) == NULL);
+}
+
+static void
+visit(struct search *search, const struct evbus_publisher *publisher)
+{
+	uint32_t number;
+
+	if (publisher == NULL)
+		return;
+	if (publisher == search->self) {
+		search->found = 1;
+		return;
+	}
+	number = publisher->id & 0xffffu;
+	if (search->visited[number])
+		return;
+	search->visited[number] = 1;
+	if (publisher->wait_kind != EVBUS__WAIT_NONE)
+		search->queue[search->tail++] = number;
+}
+
+static void
+visit_claims(struct search *search, uint32_t stream, uint64_t gate)
+{
+	struct evbus__context *context = search->context;
+	const struct evbus__open_claim *claim;
+	uint32_t i, c;
+
+	for (i = 1; i <= context->max_publishers; i++) {
+		if (EVBUS_LOAD(&context->publishers[i].used, ACQUIRE) != 1)
+			continue;
+		claim = context->publishers[i].claim;
+		for (c = 0; c < EVBUS_CLAIMS_MAX; c++)
+			if (EVBUS_LOAD(&claim[c].stream, ACQUIRE) == stream &&
+			    EVBUS_LOAD(&claim[c].sequence, RELAXED) < gate)
+				visit(search, &context->publishers[i]);
+	}
+}
+
+/* Who must move before the gate of a stream reaches `gate`? */
+static void
+visit_stream(struct search *search, uint32_t number, uint64_t gate)
+{
+	struct evbus__context *context = search->context;
+	struct evbus__stream *stream = evbus__stream_number(context, number);
+	struct evbus__epoch_record *record =
+	    &evbus__thread_of(context, search->self)->epoch;
+	const struct evbus__set *set;
+	uint32_t i;
+
+	evbus__epoch_begin(&context->epoch, record);
+	set = EVBUS_LOAD(&stream->set, ACQUIRE);		/* SET */
+	for (i = 0; i < set->gating; i++)
+		if (EVBUS_LOAD(&set->member[i].cursor->next, ACQUIRE) < gate)
+			visit(search, evbus__publisher_by_id(context,
+			    runner(set->member[i].reader, search->alone)));
+	evbus__epoch_end(&context->epoch, record);
+	visit_claims(search, number, gate);
+}
+
+static void
+visit_reader(struct search *search, uint64_t index)
+{
+	const struct evbus__reader_entry *reader = evbus__map_entry(
+	    search->context->map, EVBUS__TABLE_READERS, index);
+
+	if (EVBUS_LOAD(&reader->running, ACQUIRE) & 1)
+		visit(search, evbus__publisher_by_id(search->context,
+		    EVBUS_LOAD(&reader->owner, RELAXED)));
+}
+
+static void
+expand(struct search *search, unsigned kind, uint64_t what, uint64_t need)
+{
+	if (kind == EVBUS__WAIT_SPACE)
+		visit_stream(search, (uint32_t)what, need);
+	else if (kind == EVBUS__WAIT_READER)
+		visit_reader(search, what);
+}
+
+static void
+look(struct search *search, unsigned kind, uint64_t what, uint64_t need)
+{
+	const struct evbus_publisher *other;
+
+	expand(search, kind, what, need);
+	while (!search->found && search->head < search->tail) {
+		other = &search->context->publishers[
+		    search->queue[search->head++]];
+		expand(search, other->wait_kind, other->wait_what,
+		    other->wait_need);
+	}
+}
+
+int
+evbus__wait_note(struct evbus__context *context,
+    struct evbus_publisher *publisher, unsigned kind, uint64_t what,
+    uint64_t need)
+{
+	struct search search = { .context = context, .self = publisher };
+	struct evbus__streams *streams = context->streams;
+
+	search.alone = evbus__os_threads() == 1;
+	evbus__mutex_lock(&context->wait_lock);
+	search.visited = streams->visited;
+	search.queue = streams->queue;
+	memset(search.visited, 0, context->max_publishers + 1u);
+	publisher->wait_kind = kind;
+	publisher->wait_what = what;
+	publisher->wait_need = need;
+	publisher->wait_since = evbus__os_now();
+	look(&search, kind, what, need);
+	if (search.found)
+		publisher->wait_kind = EVBUS__WAIT_NONE;
+	evbus__mutex_unlock(&context->wait_lock);
+	if (!search.found)
+		return 0;
+	if (kind == EVBUS__WAIT_READER)
+		return evbus__fail(EVBUS_EDEADLK, "waiting for a handler that "
+		    "itself waits for this thread");
+	return evbus__fail(EVBUS_EDEADLK, "stream \"%s\" is full, and only "
+	    "this thread could make room: it runs a reader that is behind, "
+	    "holds an open claim, or stands in a cycle of waits",
+	    evbus__stream_number(context, (uint32_t)what)->pattern);
+}
+
+void
+evbus__wait_forget(struct evbus__context *context,
+    struct evbus_publisher *publisher)
+{
+	evbus__mutex_lock(&context->wait_lock);
+	publisher->wait_kind = EVBUS__WAIT_NONE;
+	evbus__mutex_unlock(&context->wait_lock);
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * full.c - layer 2: the slow way to a claim: the cached gate is used up, the
+ * bus is closing, or a single-producer stream has no owner yet.
+ *
+ * A waiting publisher spins briefly, then notes what it waits for (deadlock.c
+ * says if only it itself could end that), then sleeps on the stream's space
+ * word (SPACE in wake.c).  Nothing is claimed while it waits: refused and timed
+ * out mean that no sequence was used.
+ */
+#include <evbus/claim.h>
+
+#include "stream/stream.h"
+
+#define SPINS	64
+#define YIELDS	4
+
+/* Bind a single-producer stream to its first thread; 0 or EVBUS_EOWNER. */
+static int
+check_owner(struct evbus__stream *stream, struct evbus_publisher *publisher)
+{
+	struct evbus_ring_ctl *ctl = stream->pub.ctl;
+	uint32_t owner = EVBUS_LOAD(&ctl->owner, ACQUIRE);
+
+	if (!stream->pub.single || owner == publisher->id)
+		return 0;
+	if ((owner == 0 ||
+	    evbus__publisher_by_id(stream->context, owner) == NULL) &&
+	    EVBUS_CAS(&ctl->owner, &owner, publisher->id, ACQ_REL, ACQUIRE))
+		return 0;
+	return evbus__fail(EVBUS_EOWNER, "stream \"%s\" has one producer, and "
+	    "that is thread number %u", stream->pattern, owner & 0xffffu);
+}
+
+/*
+ * May this thread publish now?  Inside its section, so that close either is
+ * seen here or waits for the section (CLOSE).
+ */
+static int
+check_state(struct evbus__context *context,
+    const struct evbus_publisher *publisher)
+{
+	return publisher->depth > 0 ? evbus__check_alive(context) :
+	    evbus__check_open(context);
+}
+
+static int
+claim_under(struct evbus__stream *stream, uint64_t n, uint64_t limit,
+    uint64_t *sequence)
+{
+	struct evbus_ring_ctl *ctl = stream->pub.ctl;
+	uint64_t tail = EVBUS_LOAD(&ctl->tail, RELAXED);
+
+	do {
+		if (tail + n > limit)
+			return 0;
+	} while (!EVBUS_CAS(&ctl->tail, &tail, tail + n, RELAXED, RELAXED));
+	EVBUS_FENCE(RELEASE);					/* LAP */
+	*sequence = tail;
+	return 1;
+}
+
+/* One try.  1: claimed, and inside the section; 0: full; or a refusal. */
+static int
+try_once(struct evbus__stream *stream, struct evbus_publisher *publisher,
+    uint64_t n, uint64_t *sequence, uint64_t *need)
+{
+	uint64_t limit;
+	int result;
+
+	EVBUS_STORE(&publisher->section, 1, RELAXED);		/* CLOSE */
+	EVBUS_FENCE_LIGHT(stream->pub.fence_full);		/* CLOSE */
+	result = check_state(stream->context, publisher);
+	if (result == 0)
+		result = check_owner(stream, publisher);
+	if (result == 0) {
+		*need = EVBUS_LOAD(&stream->pub.ctl->tail, RELAXED) + n;
+		limit = evbus__gate_refresh(stream, publisher, *need);
+		result = claim_under(stream, n, limit, sequence);
+	}
+	if (result != 1)
+		evbus__leave(publisher);
+	return result;
+}
+
+/* Sleep until the gate may have moved; 0, or EVBUS_ETIMEDOUT. */
+static int
+sleep_for_gate(struct evbus__stream *stream, struct evbus_publisher *publisher,
+    uint64_t gate, int64_t deadline)
+{
+	struct evbus_ring_ctl *ctl = stream->pub.ctl;
+	uint32_t word;
+
+	/* SPACE: see evbus__space_wake(). */
+	word = EVBUS_LOAD(&ctl->space, ACQUIRE);
+	(void)EVBUS_FETCH_OR(&ctl->waiters, 1, ACQ_REL);
+	/* Without a lossless reader it is a commit that makes room. */
+	evbus__park_mark(ctl);
+	evbus__fence_heavy();
+	if (evbus__gate_now(stream, publisher) >= gate ||
+	    EVBUS_LOAD(&stream->context->state, ACQUIRE) != EVBUS__OPEN)
+		return 0;
+	return evbus__futex_wait(&ctl->space, word, deadline);
+}
+
+/* The bus is not open, but a handler may wait on: not in a tight loop. */
+static void
+pause_while_closing(struct evbus__stream *stream)
+{
+	if (EVBUS_LOAD(&stream->context->state, ACQUIRE) != EVBUS__OPEN)
+		evbus__os_yield();
+}
+
+/*
+ * Wait once for the gate to reach `gate`: 0: look again; EVBUS_ETIMEDOUT;
+ * EVBUS_EDEADLK.  The caller is in no section.
+ */
+int
+evbus__gate_wait(struct evbus__stream *stream,
+    struct evbus_publisher *publisher, uint64_t gate, int64_t deadline)
+{
+	struct evbus__context *context = stream->context;
+	int result;
+
+	result = evbus__wait_note(context, publisher, EVBUS__WAIT_SPACE,
+	    stream->pub.number, gate);
+	if (result != 0) {
+		(void)EVBUS_FETCH_ADD(&stream->pub.ctl->deadlocks, 1, RELAXED);
+		return result;
+	}
+	(void)EVBUS_FETCH_ADD(&context->inside, 1, RELAXED);
+	result = sleep_for_gate(stream, publisher, gate, deadline);
+	evbus__wait_forget(context, publisher);
+	pause_while_closing(stream);
+	(void)EVBUS_FETCH_ADD(&context->inside, (uint32_t)-1, RELEASE);
+	if (result == 0 && deadline != EVBUS_FOREVER &&
+	    evbus__os_now() >= deadline)
+		result = EVBUS_ETIMEDOUT;
+	return result;
+}
+
+static int
+wait_for_space(struct evbus__stream *stream, struct evbus_publisher *publisher,
+    uint64_t n, int64_t timeout_ns, uint64_t *sequence, uint64_t need)
+{
+	struct evbus_ring_ctl *ctl = stream->pub.ctl;
+	int64_t deadline = evbus__deadline(timeout_ns);
+	int64_t since = evbus__os_now();
+	int result, waited;
+
+	(void)EVBUS_FETCH_ADD(&ctl->waits, 1, RELAXED);
+	(void)EVBUS_FETCH_ADD(&ctl->waiting, 1, RELAXED);
+	do {
+		waited = evbus__gate_wait(stream, publisher,
+		    need - stream->pub.mask - 1, deadline);
+		if (waited == EVBUS_EDEADLK) {
+			result = waited;
+			break;
+		}
+		evbus__stream_reclaim(stream, publisher);
+		result = try_once(stream, publisher, n, sequence, &need);
+	} while (result == 0 && waited == 0);
+	(void)EVBUS_FETCH_ADD(&ctl->waiting, (uint32_t)-1, RELAXED);
+	(void)EVBUS_FETCH_ADD(&ctl->wait_ns,
+	    (uint64_t)(evbus__os_now() - since), RELAXED);
+	if (result != 0)
+		return result;
+	(void)EVBUS_FETCH_ADD(&ctl->timedout, 1, RELAXED);
+	return evbus__fail(EVBUS_ETIMEDOUT, "stream \"%s\" was full for "
+	    "%lld ns", stream->pattern, (long long)timeout_ns);
+}
+
+/*
+ * Claim n sequences, waiting up to timeout_ns.  0: claimed, and the caller is
+ * inside the publish's section; negative: nothing was claimed.
+ */
+int
+evbus__claim_slow(struct evbus__stream *stream,
+    struct evbus_publisher *publisher, uint64_t n, int64_t timeout_ns,
+    uint64_t *sequence)
+{
+	uint64_t need = 0;
+	int result, i;
+
+	EVBUS_ASSERT(n > 0 && n <= stream->pub.mask + 1);
+	result = try_once(stream, publisher, n, sequence, &need);
+	if (result == 0)
+		evbus__stream_reclaim(stream, publisher);
+	for (i = 0; i < SPINS + YIELDS && result == 0 && timeout_ns != 0; i++) {
+		if (i < SPINS)
+			EVBUS_SPIN();
+		else
+			evbus__os_yield();
+		if (i % 16 == 15 || i >= SPINS)
+			result = try_once(stream, publisher, n, sequence,
+			    &need);
+	}
+	if (result == 0 && timeout_ns == 0) {
+		(void)EVBUS_FETCH_ADD(&stream->pub.ctl->refused, 1, RELAXED);
+		return EVBUS_EFULL;
+	}
+	if (result == 0)
+		result = wait_for_space(stream, publisher, n, timeout_ns,
+		    sequence, need);
+	return result == 1 ? 0 : result;
+}

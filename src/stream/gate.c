@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * gate.c - layer 2: how far producers may go.
+ *
+ * limit = gate + N is cached in the control block and only ever raised.  A
+ * producer that finds it used up reads the cursors and raises it: to the
+ * smallest lossless cursor, but no further than an eighth of the ring beyond
+ * what is asked for, so that what is behind stays readable for readers that
+ * start at the oldest event held.
+ *
+ * Argument (GATE).  The cursors are read and the limit is stored inside one
+ * epoch section.  A reader that joins swaps the set and waits for a grace
+ * period: afterwards nobody can store a limit that was computed without its
+ * cursor.  Each cursor is loaded with acquire, the limit is stored with release
+ * and loaded with acquire by who claims: what readers read of a slot happens
+ * before it is written again.
+ *
+ * Without a lossless reader nothing but other producers is in the way: the gate
+ * is then the frontier, below which every sequence is committed or a hole.
+ * It keeps two producers a lap apart out of the same slot, and a claim that
+ * stays open holds the stream (S5).
+ */
+#include "stream/stream.h"
+
+/* Sequences from `from` on that are committed or holes; stops at `until`. */
+static uint64_t
+committed_from(const struct evbus__stream *stream, uint64_t from,
+    uint64_t until)
+{
+	/* STAMP: acquire: the earlier writer is done with its slot. */
+	while (from < until &&
+	    EVBUS_LOAD(&evbus__slot(&stream->pub, from)->stamp, ACQUIRE) ==
+	    from + 1)
+		from++;
+	return from;
+}
+
+static uint64_t
+raise_to(uint64_t *word, uint64_t value)
+{
+	uint64_t seen = EVBUS_LOAD(word, ACQUIRE);
+
+	while (seen < value)
+		if (EVBUS_CAS(word, &seen, value, ACQ_REL, ACQUIRE))
+			return value;
+	return seen;
+}
+
+/* The smallest gating cursor, or the frontier up to `until`; in a section. */
+static uint64_t
+lowest(struct evbus__stream *stream, uint64_t until)
+{
+	struct evbus_ring_ctl *ctl = stream->pub.ctl;
+	const struct evbus__set *set;
+	uint64_t low = UINT64_MAX, next;
+	uint32_t i;
+
+	/* SET: acquire, partner evbus__stream_join() and _leave(). */
+	set = EVBUS_LOAD(&stream->set, ACQUIRE);
+	for (i = 0; i < set->gating; i++) {
+		/* GATE: acquire, partner: the reader's store of its cursor. */
+		next = EVBUS_LOAD(&set->member[i].cursor->next, ACQUIRE);
+		if (next < low)
+			low = next;
+	}
+	if (low >= EVBUS__CURSOR_GONE) {
+		low = EVBUS_LOAD(&ctl->frontier, ACQUIRE);
+		next = EVBUS_LOAD(&ctl->limit, ACQUIRE);
+		if (next != EVBUS__LIMIT_CLOSED &&
+		    next - stream->pub.mask - 1 > low)
+			low = next - stream->pub.mask - 1;
+		low = raise_to(&ctl->frontier,
+		    committed_from(stream, low, until));
+	}
+	return low;
+}
+
+uint64_t
+evbus__gate_refresh(struct evbus__stream *stream,
+    struct evbus_publisher *publisher, uint64_t need)
+{
+	struct evbus__context *context = stream->context;
+	struct evbus__epoch_record *record =
+	    &evbus__thread_of(context, publisher)->epoch;
+	struct evbus_ring_ctl *ctl = stream->pub.ctl;
+	uint64_t capacity = stream->pub.mask + 1;
+	uint64_t limit, fresh, want;
+
+	want = need + capacity / 8;
+	evbus__epoch_begin(&context->epoch, record);
+	fresh = lowest(stream, want > capacity ? want - capacity : 0) +
+	    capacity;
+	if (fresh > want)
+		fresh = want;
+	limit = EVBUS_LOAD(&ctl->limit, ACQUIRE);
+	while (limit != EVBUS__LIMIT_CLOSED && limit < fresh)
+		if (EVBUS_CAS(&ctl->limit, &limit, fresh, ACQ_REL, ACQUIRE))
+			limit = fresh;
+	evbus__epoch_end(&context->epoch, record);
+	(void)EVBUS_FETCH_ADD(&ctl->gate_reads, 1, RELAXED);
+	/*
+	 * On a closed stream nothing is cached: handlers that may still
+	 * publish claim under what was just computed.
+	 */
+	return limit == EVBUS__LIMIT_CLOSED ? fresh : limit;
+}
+
+uint64_t
+evbus__gate_now(struct evbus__stream *stream, struct evbus_publisher *publisher)
+{
+	struct evbus__context *context = stream->context;
+	struct evbus__epoch_record *record =
+	    &evbus__thread_of(context, publisher)->epoch;
+	uint64_t low;
+
+	evbus__epoch_begin(&context->epoch, record);
+	low = lowest(stream, EVBUS_LOAD(&stream->pub.ctl->tail, RELAXED));
+	evbus__epoch_end(&context->epoch, record);
+	return low;
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * set.c - layer 2: cursors join and leave a stream while events flow.
+ *
+ * The bus's lock is held: one change at a time.  The set is swapped whole and
+ * the old one freed after a grace period; producers read it inside short epoch
+ * sections (gate.c, wake.c).
+ *
+ * Join of a lossless cursor (join x publish).
+ *  1. The cursor is set to the cached gate G0: no producer can be hindered by
+ *     it more than by what it knows already.
+ *  2. The set with the cursor is published; one grace period.  Every limit
+ *     stored from now on was computed with the cursor in it, so it is at most
+ *     G0 + N or was stored before: the cached gate stands still at some
+ *     G1 >= G0 until the cursor moves.
+ *  3. The start is chosen at or above G1: no slot from G1 on can be claimed
+ *     again before the cursor passes it.  Only now is the cursor moved up.
+ * A start below G1 is EVBUS_EGONE: its slot may be claimed at any time.
+ *
+ * Leave: swap, grace period, wake publishers that wait for space: their second
+ * look finds the new set, or the futex word has changed.
+ */
+#include <string.h>
+
+#include "stream/stream.h"
+
+static size_t
+set_size(uint32_t count)
+{
+	return sizeof(struct evbus__set) +
+	    count * sizeof(struct evbus__member);
+}
+
+/* Publish `next`, wait until nobody reads the old one, free that. */
+static void
+swap_set(struct evbus__stream *stream, struct evbus_publisher *self,
+    struct evbus__set *next)
+{
+	struct evbus__context *context = stream->context;
+	struct evbus__set *old = stream->set;
+
+	/* SET: release, partner: acquire in gate.c and wake.c. */
+	EVBUS_STORE(&stream->set, next, RELEASE);
+	evbus__epoch_synchronize(&context->epoch,
+	    &evbus__thread_of(context, self)->epoch);
+	evbus__free(context, old, set_size(old->count));
+}
+
+static struct evbus__set *
+set_with(struct evbus__stream *stream, const struct evbus__member *member,
+    int lossy)
+{
+	const struct evbus__set *old = stream->set;
+	struct evbus__set *set;
+	uint32_t at = lossy ? old->count : old->gating;
+
+	set = evbus__alloc(stream->context, set_size(old->count + 1));
+	if (set == NULL)
+		return NULL;
+	memcpy(set->member, old->member, at * sizeof set->member[0]);
+	set->member[at] = *member;
+	memcpy(set->member + at + 1, old->member + at,
+	    (old->count - at) * sizeof set->member[0]);
+	set->gating = old->gating + (lossy ? 0 : 1);
+	set->count = old->count + 1;
+	return set;
+}
+
+/* Where a cursor starts, given what is held; 0 or EVBUS_EGONE. */
+static int
+choose_start(const struct evbus__stream *stream, uint64_t held, uint64_t tail,
+    int lossy, int start, uint64_t sequence, uint64_t *chosen)
+{
+	*chosen = tail;
+	if (start == EVBUS_START_OLDEST)
+		*chosen = held;
+	if (start != EVBUS_START_SEQUENCE)
+		return 0;
+	if (sequence > tail)
+		return evbus__fail(EVBUS_EINVAL, "sequence %llu of stream "
+		    "\"%s\" does not exist yet: the next one is %llu",
+		    (unsigned long long)sequence, stream->pattern,
+		    (unsigned long long)tail);
+	if (sequence < held && !lossy)
+		return evbus__fail(EVBUS_EGONE, "sequence %llu of stream "
+		    "\"%s\" is no longer held: the oldest is %llu",
+		    (unsigned long long)sequence, stream->pattern,
+		    (unsigned long long)held);
+	*chosen = sequence;
+	return 0;
+}
+
+static void
+start_counters(struct evbus__cursor *cursor, uint64_t start)
+{
+	cursor->delivered = 0;
+	cursor->skipped = 0;
+	cursor->holes = 0;
+	cursor->lost = 0;
+	cursor->lag_max = 0;
+	cursor->start = start;
+	cursor->seen = start;
+}
+
+int
+evbus__stream_join(struct evbus__stream *stream, struct evbus_publisher *self,
+    const struct evbus__member *member, int lossy, int start, uint64_t sequence)
+{
+	struct evbus_ring_ctl *ctl = stream->pub.ctl;
+	struct evbus__cursor *cursor = member->cursor;
+	struct evbus__set *set = set_with(stream, member, lossy);
+	uint64_t capacity = stream->pub.mask + 1, held, tail, chosen;
+	int error;
+
+	if (set == NULL)
+		return evbus__fail(EVBUS_ENOMEM, "no memory for a cursor in "
+		    "stream \"%s\"", stream->pattern);
+	cursor->lossy = (uint32_t)lossy;
+	EVBUS_STORE(&cursor->pin, 0, RELAXED);
+	held = EVBUS_LOAD(&ctl->limit, ACQUIRE) - capacity;
+	EVBUS_STORE(&cursor->next, held, RELAXED);
+	swap_set(stream, self, set);
+	held = EVBUS_LOAD(&ctl->limit, ACQUIRE) - capacity;
+	/* JOIN: acquire: what was published before the caller's last look at
+	 * anything is below this tail. */
+	tail = EVBUS_LOAD(&ctl->tail, ACQUIRE);
+	if (lossy && start == EVBUS_START_OLDEST && tail > capacity &&
+	    tail - capacity > held)
+		held = tail - capacity;
+	error = choose_start(stream, held, tail, lossy, start, sequence,
+	    &chosen);
+	if (error != 0) {
+		evbus__stream_leave(stream, self, cursor);
+		return error;
+	}
+	start_counters(cursor, chosen);
+	EVBUS_STORE(&cursor->next, chosen, RELEASE);
+	EVBUS_STORE(&cursor->used, 1, RELEASE);
+	/* The gate may have stood still for us. */
+	evbus__space_wake(ctl);
+	return 0;
+}
+
+void
+evbus__stream_leave(struct evbus__stream *stream, struct evbus_publisher *self,
+    struct evbus__cursor *cursor)
+{
+	const struct evbus__set *old = stream->set;
+	struct evbus__set *set;
+	uint32_t i, n = 0;
+
+	EVBUS_STORE(&cursor->used, 0, RELEASE);
+	EVBUS_STORE(&cursor->pin, 0, RELEASE);
+	set = evbus__alloc(stream->context, set_size(old->count));
+	if (set == NULL) {
+		/* It stays in the set, where it holds nobody back. */
+		EVBUS_STORE(&cursor->next, EVBUS__CURSOR_GONE, RELEASE);
+		evbus__space_wake(stream->pub.ctl);
+		return;
+	}
+	for (i = 0; i < old->count; i++) {
+		if (old->member[i].cursor == cursor)
+			continue;
+		if (i < old->gating)
+			set->gating++;
+		set->member[n++] = old->member[i];
+	}
+	set->count = n;
+	swap_set(stream, self, set);
+	evbus__space_wake(stream->pub.ctl);
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * stream.h - layer 2: a stream: its ring, the set of cursors that gate it, what
+ * happens when it is full, and what lies outside its slots.
+ */
+#ifndef EVBUS_SRC_STREAM_H
+#define EVBUS_SRC_STREAM_H
+
+#include <evbus/claim.h>
+#include <evbus/stream.h>
+
+#include "base/map.h"
+#include "base/thread.h"
+#include "ring/outside.h"
+#include "ring/park.h"
+#include "stream/cursor.h"
+
+#define EVBUS__STREAM_MAGIC	0x65765354u
+#define EVBUS__LIMIT_CLOSED	UINT64_C(0)
+
+/* One cursor in a stream. */
+struct evbus__member {
+	struct evbus__cursor *cursor;
+	struct evbus__reader_entry *reader;
+	struct evbus__park *park;
+};
+
+/* All cursors in a stream, the gating ones first; swapped whole. */
+struct evbus__set {
+	uint32_t gating;
+	uint32_t count;
+	struct evbus__member member[];
+};
+
+/* A stream in the mapping, for those who look from outside. */
+struct evbus__stream_entry {
+	char pattern[256];
+	uint64_t slots;			/* offsets */
+	uint64_t states;
+	uint64_t blocks;
+	uint32_t capacity;
+	uint32_t slot_size;
+	uint32_t header_size;
+	uint32_t max_payload;
+	uint32_t pool_blocks;
+	uint32_t max_references;
+	uint32_t producers;
+	uint32_t on_full;
+	uint32_t times;
+	uint32_t number;
+};
+
+/* The private stream; the public handle is its first member. */
+struct evbus__stream {
+	struct evbus_stream pub;
+	struct evbus__context *context;
+	struct evbus__set *set;		/* atomic; epoch */
+	struct evbus__stream_entry *entry;
+	struct evbus__outside_table outside;
+	char pattern[256];
+};
+
+struct evbus__streams {
+	uint32_t count;			/* atomic */
+	uint32_t limit;
+	unsigned char *visited;		/* scratch of deadlock.c, by thread */
+	uint32_t *queue;
+	struct evbus__stream *stream[];	/* number - 1 */
+};
+
+/* stream.c */
+int evbus__streams_init(struct evbus__context *, uint32_t limit);
+void evbus__streams_destroy(struct evbus__context *);
+/* Check and complete options; 0 or a refusal. */
+int evbus__stream_options_check(struct evbus_stream_options *);
+/* Make a stream; the bus's lock is held, or nobody knows the bus yet. */
+int evbus__stream_make(struct evbus__context *, const char *pattern,
+    const struct evbus_stream_options *, struct evbus__stream **);
+/* Take the newest stream away again; nobody knows it. */
+void evbus__stream_unmake(struct evbus__context *);
+struct evbus__stream *evbus__stream_number(const struct evbus__context *,
+    uint32_t number);
+
+static inline struct evbus__stream *
+evbus__stream_of(const struct evbus_stream *stream)
+{
+	/* The handle is the first member of the private struct. */
+	return (struct evbus__stream *)(uintptr_t)stream;
+}
+
+/* gate.c: the limit after reading the cursors, for a tail up to `need`. */
+uint64_t evbus__gate_refresh(struct evbus__stream *, struct evbus_publisher *,
+    uint64_t need);
+/* The smallest lossless cursor, or what is committed where there is none. */
+uint64_t evbus__gate_now(struct evbus__stream *, struct evbus_publisher *);
+
+/* set.c: join and leave; the bus's lock is held. */
+int evbus__stream_join(struct evbus__stream *, struct evbus_publisher *self,
+    const struct evbus__member *, int lossy, int start, uint64_t sequence);
+void evbus__stream_leave(struct evbus__stream *, struct evbus_publisher *self,
+    struct evbus__cursor *);
+
+/* full.c */
+int evbus__claim_slow(struct evbus__stream *, struct evbus_publisher *,
+    uint64_t n, int64_t timeout_ns, uint64_t *sequence);
+int evbus__gate_wait(struct evbus__stream *, struct evbus_publisher *,
+    uint64_t gate, int64_t deadline);
+/* A reader moved its cursor while publishers wait: let them look. */
+void evbus__space_wake(struct evbus_ring_ctl *);
+
+/* hole.c: give up sequences that this thread claimed. */
+void evbus__make_hole(struct evbus__stream *, struct evbus_publisher *,
+    uint64_t sequence, uint64_t n);
+void evbus__thread_holes(struct evbus__context *, struct evbus_publisher *);
+
+/* reclaim.c: take payloads outside the ring back; no section, no lock held. */
+void evbus__stream_reclaim(struct evbus__stream *, struct evbus_publisher *);
+
+/* deadlock.c */
+int evbus__wait_note(struct evbus__context *, struct evbus_publisher *,
+    unsigned kind, uint64_t what, uint64_t need);
+void evbus__wait_forget(struct evbus__context *, struct evbus_publisher *);
+/* Does `publisher` run this reader, as far as anybody knows? */
+int evbus__runs_reader(struct evbus__context *, struct evbus_publisher *,
+    const struct evbus__reader_entry *);
+
+#endif /* EVBUS_SRC_STREAM_H */

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * wake.c - layer 2: wake who sleeps on a stream.
+ */
+#include <limits.h>
+
+#include <evbus/claim.h>
+
+#include "stream/stream.h"
+
+/*
+ * A producer committed and saw attention: somebody sleeps, or is about to.
+ * Called inside the publish's section, by its thread.
+ */
+void
+evbus__wake_readers(const struct evbus_stream *handle)
+{
+	struct evbus__stream *stream = evbus__stream_of(handle);
+	struct evbus__context *context = stream->context;
+	struct evbus_publisher *publisher = evbus__self(context);
+	struct evbus__epoch_record *record;
+	const struct evbus__set *set;
+	uint64_t woken = 0;
+	uint32_t i;
+
+	if (publisher == NULL)
+		return;
+	record = &evbus__thread_of(context, publisher)->epoch;
+	/*
+	 * WAKE: acquire: the words of all that set attention are seen.
+	 * Partner: evbus__park_mark().
+	 */
+	(void)EVBUS_XCHG(&handle->ctl->attention, 0, ACQ_REL);
+	evbus__epoch_begin(&context->epoch, record);
+	set = EVBUS_LOAD(&stream->set, ACQUIRE);		/* SET */
+	for (i = 0; i < set->count; i++)
+		woken += (uint64_t)evbus__park_wake(set->member[i].park);
+	evbus__epoch_end(&context->epoch, record);
+	if (woken > 0)
+		(void)EVBUS_FETCH_ADD(&handle->ctl->wakes, woken, RELAXED);
+	/* Publishers may wait for this commit (no lossless reader). */
+	if (EVBUS_LOAD(&handle->ctl->waiters, RELAXED) != 0)
+		evbus__space_wake(handle->ctl);
+}
+
+/*
+ * SPACE: who waits reads the futex word, sets waiters by a read-modify-write,
+ * runs the heavy fence and looks at the cursors once more; who moved a cursor
+ * runs the light fence, sees waiters, clears it and then changes the word.
+ * Either the second look sees the cursor, or the sleep does not happen or ends.
+ */
+void
+evbus__space_wake(struct evbus_ring_ctl *ctl)
+{
+	(void)EVBUS_XCHG(&ctl->waiters, 0, ACQ_REL);
+	(void)EVBUS_FETCH_ADD(&ctl->space, 1, RELEASE);
+	(void)EVBUS_FETCH_ADD(&ctl->space_wakes, 1, RELAXED);
+	evbus__futex_wake(&ctl->space, INT_MAX);
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * epoch_explore.c - the epoch reclaimer's contract, with clocks.
+ *
+ * Each call is one step.  synchronize parks its fiber; a section that it waits
+ * for hands its clock over when it ends.
+ */
+#include <string.h>
+
+#include "epoch_explore.h"
+#include "explore_core.h"
+
+EVBUS_STATIC_ASSERT(sizeof(struct explore_clock) ==
+    sizeof(struct evbus__epoch_clock), "one clock as the other");
+
+static void
+join_in(struct explore_clock *to, const struct evbus__epoch_clock *from)
+{
+	struct explore_clock c;
+
+	memcpy(&c, from, sizeof c);
+	explore__join(to, &c);
+}
+
+static void
+join_out(struct evbus__epoch_clock *to, const struct explore_clock *from)
+{
+	struct explore_clock c;
+
+	memcpy(&c, to, sizeof c);
+	explore__join(&c, from);
+	memcpy(to, &c, sizeof c);
+}
+
+void
+evbus__epoch_init(struct evbus__epoch *e)
+{
+	memset(e, 0, sizeof *e);
+}
+
+void
+evbus__epoch_register(struct evbus__epoch *e, struct evbus__epoch_record *r)
+{
+	explore__point("epoch_register", 0);
+	memset(r, 0, sizeof *r);
+	r->fiber = ex.current;
+	r->next = e->records;
+	e->records = r;
+	TRACE("register", r, 0, 0, -1, NULL, "", 0);
+}
+
+void
+evbus__epoch_unregister(struct evbus__epoch *e, struct evbus__epoch_record *r)
+{
+	struct evbus__epoch_record **p;
+
+	explore__point("epoch_unregister", 0);
+	EXPLORE_ASSERT(r->depth == 0);
+	for (p = &e->records; *p != r; p = &(*p)->next)
+		EXPLORE_ASSERT(*p != NULL);
+	*p = r->next;
+	TRACE("unregister", r, 0, 0, -1, NULL, "", 0);
+}
+
+void
+evbus__epoch_begin(struct evbus__epoch *e, struct evbus__epoch_record *r)
+{
+	struct fiber *f = explore__me();
+
+	explore__point("epoch_begin", 0);
+	if (explore__heap_freed(r))
+		explore_fail("epoch_begin: the record has been freed");
+	if (r->depth++ > 0)
+		return;
+	if (ex.current != 0) {
+		explore__tick(f);
+		join_in(&f->clock, &e->called);
+	}
+	TRACE("begin", r, 0, 0, -1, NULL, "", 0);
+}
+
+void
+evbus__epoch_end(struct evbus__epoch *e, struct evbus__epoch_record *r)
+{
+	struct fiber *f = explore__me();
+	int id;
+
+	explore__point("epoch_end", 0);
+	EXPLORE_ASSERT(r->depth > 0);
+	if (--r->depth > 0)
+		return;
+	if (ex.current != 0) {
+		explore__tick(f);
+		join_out(&e->ended, &f->clock);
+	}
+	for (id = 1; id < CONTEXTS; id++) {
+		if ((r->waiters & 1u << id) == 0)
+			continue;
+		explore__join(&ex.fiber[id].epoch, &f->clock);
+		ex.fiber[id].sections--;
+	}
+	r->waiters = 0;
+	TRACE("end section", r, 0, 0, -1, NULL, "", 0);
+}
+
+void
+evbus__epoch_synchronize(struct evbus__epoch *e,
+    struct evbus__epoch_record *own)
+{
+	struct fiber *f = explore__me();
+	struct evbus__epoch_record *r;
+
+	explore__point("epoch_synchronize", 0);
+	if (own != NULL && own->depth > 0)
+		explore_fail("synchronize inside a section of its own");
+	if (ex.current == 0) {
+		for (r = e->records; r != NULL; r = r->next)
+			EXPLORE_ASSERT(r->depth == 0);
+		return;
+	}
+	explore__tick(f);
+	join_out(&e->called, &f->clock);
+	memset(&f->epoch, 0, sizeof f->epoch);
+	join_in(&f->epoch, &e->ended);
+	f->sections = 0;
+	for (r = e->records; r != NULL; r = r->next) {
+		if (r->depth == 0 || r == own)
+			continue;
+		r->waiters |= 1u << ex.current;
+		f->sections++;
+	}
+	TRACE("synchronize", e, 0, 0, -1, f->sections ? "waits" : NULL, "", 0);
+	if (f->sections > 0)
+		explore__block(FIBER_EPOCH, e, "epoch_synchronize", 0);
+	explore__tick(f);
+	explore__join(&f->clock, &f->epoch);
+	TRACE("synchronized", e, 0, 0, -1, NULL, "", 0);
+}

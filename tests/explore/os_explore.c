@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * os_explore.c - the operating system as the explorer plays it (base/os.h).
+ *
+ * Mutexes and futexes block fibers; the clock is virtual; maps come from an
+ * arena that begins anew with each execution; threads are the scenario's
+ * fibers, and none can be started.
+ *
+ * A futex call orders nothing by itself: Linux documents only that the compare
+ * and the going to sleep are one step.  Who of several sleepers is woken is
+ * not promised either, so it is a choice.
+ */
+#include <limits.h>
+#include <string.h>
+
+#include <evbus/error.h>
+
+#include "base/os.h"
+#include "explore_core.h"
+
+#define TLS_SIZE	((size_t)64 * 1024)
+#define SPURIOUS_MAX	2	/* of a fiber in an execution */
+
+static struct {
+	EVBUS_ALIGNED(EVBUS_LINE) unsigned char bytes[TLS_SIZE];
+} tls[CONTEXTS];
+static size_t tls_used[CONTEXTS];
+
+static struct {
+	void (*function)(void *);
+	void *value;
+} thread_exit[CONTEXTS];
+static int exits;
+
+void
+explore__tls_reset(void)
+{
+	int i;
+
+	for (i = 0; i < CONTEXTS; i++) {
+		memset(tls[i].bytes, 0, tls_used[i]);
+		tls_used[i] = 0;
+		thread_exit[i].value = NULL;
+	}
+	exits = 0;
+}
+
+/* Which context's record holds p; -1: none does. */
+int
+explore__tls_offset(const volatile void *p, size_t *offset)
+{
+	uintptr_t at = (uintptr_t)p - (uintptr_t)tls;
+
+	if (at >= sizeof tls)
+		return -1;
+	*offset = at % sizeof tls[0];
+	return (int)(at / sizeof tls[0]);
+}
+
+void
+explore_exits(void)
+{
+	exits = 1;
+}
+
+/* The body of the running fiber has returned. */
+void
+explore__thread_end(void)
+{
+	if (exits && thread_exit[ex.current].value != NULL)
+		thread_exit[ex.current].function(
+		    thread_exit[ex.current].value);
+}
+
+void *
+evbus__x_tls(size_t size_bytes)
+{
+	if (size_bytes > TLS_SIZE)
+		explore_fail("evbus__x_tls: %zu bytes, at most %zu",
+		    size_bytes, TLS_SIZE);
+	if (size_bytes > tls_used[ex.current])
+		tls_used[ex.current] = size_bytes;
+	return tls[ex.current].bytes;
+}
+
+void
+evbus__mutex_init(struct evbus__mutex *m)
+{
+	m->owner = 0;
+}
+
+void
+evbus__mutex_destroy(struct evbus__mutex *m)
+{
+	if (m->owner != 0)
+		explore_fail("a locked mutex is destroyed: %s",
+		    explore__place(m));
+}
+
+/* One try; the owner word carries the clock of the last unlock. */
+static int
+mutex_take(struct evbus__mutex *m)
+{
+	int done;
+
+	explore__modify(&m->owner, sizeof m->owner, '?',
+	    (uint64_t)ex.current + 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED,
+	    &done, "mutex", 0);
+	return done;
+}
+
+void
+evbus__mutex_lock(struct evbus__mutex *m)
+{
+	if (ex.current == 0) {
+		if (m->owner != 0)
+			explore_fail("deadlock: context 0 locks %s, which "
+			    "fiber %d has left locked", explore__place(m),
+			    m->owner - 1);
+		m->owner = 1;
+		return;
+	}
+	explore__point("mutex_lock", 0);
+	if (m->owner == ex.current + 1)
+		explore_fail("deadlock: fiber %d locks %s twice", ex.current,
+		    explore__place(m));
+	while (m->owner != 0)
+		explore__block(FIBER_MUTEX, &m->owner, "mutex_lock", 0);
+	mutex_take(m);
+}
+
+int
+evbus__mutex_trylock(struct evbus__mutex *m)
+{
+	if (ex.current == 0) {
+		if (m->owner != 0)
+			return 0;
+		m->owner = 1;
+		return 1;
+	}
+	explore__point("mutex_trylock", 0);
+	explore__loaded(explore__me());
+	return m->owner == 0 && mutex_take(m);
+}
+
+void
+evbus__mutex_unlock(struct evbus__mutex *m)
+{
+	if (ex.current == 0) {
+		m->owner = 0;
+		return;
+	}
+	explore__point("mutex_unlock", 0);
+	if (m->owner != ex.current + 1)
+		explore_fail("fiber %d unlocks %s, owner is %d", ex.current,
+		    explore__place(m), m->owner - 1);
+	explore__store(&m->owner, sizeof m->owner, 0, __ATOMIC_RELEASE,
+	    "mutex", 0);
+}
+
+int
+evbus__futex_wait(uint32_t *word, uint32_t value, int64_t deadline_ns)
+{
+	static uint64_t arrivals;
+	struct fiber *f = explore__me();
+
+	if (ex.current == 0) {
+		if (*word == value && deadline_ns < 0)
+			explore_fail("deadlock: context 0 waits for %s",
+			    explore__place(word));
+		return *word == value ? EVBUS_ETIMEDOUT : 0;
+	}
+	explore__point("futex_wait", 0);
+	explore__load_newest(word, sizeof *word);
+	TRACE("futex wait", word, sizeof *word, value, -1,
+	    *word == value ? NULL : "other value", "", 0);
+	if (*word != value)
+		return 0;
+	if (deadline_ns >= 0 && deadline_ns <= ex.now_ns)
+		return EVBUS_ETIMEDOUT;
+	if (ex.options.spurious && f->spurious < SPURIOUS_MAX &&
+	    explore__choose(2) == 1) {
+		f->spurious++;
+		return 0;
+	}
+	f->deadline_ns = deadline_ns;
+	f->timed_out = 0;
+	f->queued = ++arrivals;
+	explore__block(FIBER_FUTEX, word, "futex_wait", 0);
+	TRACE(f->timed_out ? "timed out" : "woken", word, 0, 0, -1, NULL, "",
+	    0);
+	return f->timed_out ? EVBUS_ETIMEDOUT : 0;
+}
+
+/* The sleepers on a word, in order of arrival. */
+static int
+sleepers(const uint32_t *word, struct fiber **found)
+{
+	struct fiber *f;
+	int id, i, n = 0;
+
+	for (id = 1; id <= ex.test->nthreads; id++) {
+		f = &ex.fiber[id];
+		if (f->state != FIBER_FUTEX || f->where != word)
+			continue;
+		for (i = n++; i > 0 && found[i - 1]->queued > f->queued; i--)
+			found[i] = found[i - 1];
+		found[i] = f;
+	}
+	return n;
+}
+
+void
+evbus__futex_wake(uint32_t *word, int n)
+{
+	struct fiber *asleep[EXPLORE_FIBERS_MAX];
+	int count, k;
+
+	if (ex.current == 0)
+		return;
+	explore__point("futex_wake", 0);
+	TRACE("futex wake", word, 0, 0, -1, NULL, "", 0);
+	for (; n > 0; n--) {
+		count = sleepers(word, asleep);
+		if (count == 0)
+			return;
+		k = count > 1 && n < count ? explore__choose(count) : 0;
+		asleep[k]->state = FIBER_READY;
+	}
+}
+
+int64_t
+evbus__os_now(void)
+{
+	struct fiber *f = explore__me();
+
+	if (ex.current != 0) {
+		explore__loaded(f);
+		f->timed = 1;
+	}
+	return ex.now_ns;
+}
+
+void
+evbus__os_yield(void)
+{
+	explore__pause("os_yield", 0);
+}
+
+uint32_t
+evbus__os_tid(void)
+{
+	return 1000 + (uint32_t)ex.current;
+}
+
+uint32_t
+evbus__os_pid(void)
+{
+	return 1000;
+}
+
+unsigned
+evbus__os_threads(void)
+{
+	return (unsigned)ex.test->nthreads;
+}
+
+void
+evbus__fence_heavy(void)
+{
+	if (ex.current == 0)
+		return;
+	if (!ex.options.membarrier) {
+		evbus__x_fence(__ATOMIC_SEQ_CST, "fence_heavy", 0);
+		return;
+	}
+	if (ex.options.model != EXPLORE_SC)
+		explore__point("fence_heavy", 0);
+	explore__fence_heavy();
+	TRACE("heavy fence", NULL, 0, 0, -1, NULL, "", 0);
+}
+
+int
+evbus__fence_full(void)
+{
+	return !ex.options.membarrier;
+}
+
+int
+evbus__os_map(size_t size, const char *name, void **base, int *fd)
+{
+	(void)name;
+	*fd = -1;
+	*base = explore__heap_alloc(size, 4096);
+	return *base == NULL ? EVBUS_ENOMEM : 0;
+}
+
+void
+evbus__os_unmap(void *base, size_t size, int fd)
+{
+	(void)fd;
+	explore__heap_release(base, size);
+}
+
+void
+evbus__os_map_blank(void *base, size_t size, int fd)
+{
+	(void)fd;
+	memset(base, 0, size);
+}
+
+void *
+evbus__os_reserve(size_t size)
+{
+	return explore__heap_alloc(size, 4096);
+}
+
+void
+evbus__os_release(void *base, size_t size)
+{
+	explore__heap_release(base, size);
+}
+
+int
+evbus__os_at_thread_exit(void (*function)(void *), void *value)
+{
+	thread_exit[ex.current].function = function;
+	thread_exit[ex.current].value = value;
+	return 0;
+}
+
+/* Nothing forks here. */
+int
+evbus__os_at_fork(void (*prepare)(void), void (*parent)(void),
+    void (*child)(void))
+{
+	(void)prepare;
+	(void)parent;
+	(void)child;
+	return 0;
+}
+
+int
+evbus__os_thread_start(struct evbus__os_thread *t, void (*body)(void *),
+    void *arg, const char *name)
+{
+	(void)t;
+	(void)body;
+	(void)arg;
+	(void)name;
+	return EVBUS_ESYSTEM;
+}
+
+void
+evbus__os_thread_join(struct evbus__os_thread *t)
+{
+	(void)t;
+}
