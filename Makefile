@@ -63,7 +63,10 @@ endif
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wundef -Wcast-qual \
 	-Wstrict-prototypes -Wmissing-prototypes -Wvla \
 	$(if $(WERROR),-Werror)
-OPTIMIZE := $(if $(COVERAGE),-O0,$(if $(DEBUG)$(SANITIZE),-O1,-O2)) -g
+# Packing an event's words into vector registers costs more than it saves: they
+# are read back one by one at once.
+OPTIMIZE := $(if $(COVERAGE),-O0,$(if $(DEBUG)$(SANITIZE),-O1,-O2)) -g \
+	-fno-tree-slp-vectorize
 MODE := $(if $(DEBUG),-DEVBUS_DEBUG) \
 	$(if $(COVERAGE),--coverage -fprofile-update=atomic) \
 	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer) \

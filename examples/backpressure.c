@@ -144,6 +144,8 @@ show_deadlock(struct evbus *bus, struct evbus_topic *topic)
 	if (evbus_reader_open(bus, NULL, &reader) < 0 ||
 	    evbus_reader_subscribe(reader, "work.*", NULL, NULL, NULL) < 0)
 		return fail("set up", EVBUS_EINVAL);
+	if (evbus_poll(reader, 1) < 0)	/* who polls a reader, runs it */
+		return fail("poll", EVBUS_EINVAL);
 	wrong = expect("full again, with a reader of our own:", fill(topic),
 	    EVBUS_EFULL);
 	wrong |= expect("full, and only we could make room:",

@@ -28,7 +28,6 @@ fill(struct lines *lines)
 	if (got < 0)
 		return -1;
 	lines->end += (size_t)got;
-	lines->bytes += (uint64_t)got;
 	return got > 0;
 }
 
@@ -42,6 +41,7 @@ take(struct lines *lines, size_t length, size_t ending, const char **text,
 	if (ending > 0 && length > 0 && (*text)[length - 1] == '\r')
 		(*size)--;
 	lines->begin += length + ending;
+	lines->bytes += length + ending;
 	lines->number++;
 }
 
@@ -52,13 +52,13 @@ discard(struct lines *lines)
 	char *end = memchr(lines->buffer + lines->begin, '\n',
 	    lines->end - lines->begin);
 
-	if (end == NULL) {
-		lines->begin = lines->end;
-		return 0;
-	}
-	lines->begin = (size_t)(end - lines->buffer) + 1;
-	lines->discard = 0;
-	return 1;
+	size_t rest = end == NULL ? lines->end :
+	    (size_t)(end - lines->buffer) + 1;
+
+	lines->bytes += rest - lines->begin;
+	lines->begin = rest;
+	lines->discard = end == NULL;
+	return end != NULL;
 }
 
 int

@@ -5,7 +5,7 @@
  *	time,type,order,quantity,price,direction
  *	34200.004241176,1,16113575,18,5853300,1
  *
- * time in seconds after midnight with up to nine decimals, price in dollars x
+ * time in seconds after midnight with decimals to the nanosecond, price in dollars x
  * 10,000, direction 1 for an order to buy and -1 for one to sell: always that
  * of the order that rests in the book.  The line is read digit by digit, in
  * integers: a double could not hold every price or time exactly, and no C
@@ -32,7 +32,7 @@ text_reason(enum text_reason reason)
 		"longer than 255 bytes",
 		"holds a NUL byte",
 		"does not have six fields",
-		"the time is not seconds with up to nine decimals",
+		"the time is not a number of seconds",
 		"the type is not a number from 1 to 7",
 		"the order is not a number",
 		"the quantity is not a number of shares",
@@ -88,7 +88,10 @@ integer(struct cursor *cursor, int64_t *value)
 	return field_end(cursor);
 }
 
-/* Seconds with a fraction, in ns. */
+/*
+ * Seconds with a fraction, in ns.  Recordings that went through a double have
+ * a line here and there with more than nine decimals; the rest is dropped.
+ */
 static int
 seconds(struct cursor *cursor, int64_t *time_ns)
 {
@@ -100,11 +103,13 @@ seconds(struct cursor *cursor, int64_t *time_ns)
 	if (cursor->at < cursor->end && *cursor->at == '.') {
 		cursor->at++;
 		places = digits(cursor, &part);
-		if (places == 0 || places > 9)
+		if (places == 0)
 			return 0;
 	}
 	for (; places < 9; places++)
 		part *= 10;
+	for (; places > 9; places--)
+		part /= 10;
 	*time_ns = (int64_t)(whole * 1000000000u + part);
 	return field_end(cursor);
 }

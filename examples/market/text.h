@@ -15,7 +15,7 @@ struct lines {
 	int at_end;
 	int discard;			/* the rest of an over-long line */
 	uint64_t number;		/* of the line given last, from 1 */
-	uint64_t bytes;			/* read so far */
+	uint64_t bytes;			/* given or passed so far */
 	size_t begin;
 	size_t end;
 	char buffer[LINES_BUFFER];

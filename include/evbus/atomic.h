@@ -61,7 +61,47 @@
  */
 #define EVBUS_PLAIN_STORE(p, v)	(*(p) = (v))
 #define EVBUS_PLAIN_LOAD(p)	(*(p))
-#define EVBUS_PLAIN_COPY_IN(dst, src, n) memcpy((dst), (src), (n))
+#define EVBUS_PLAIN_COPY_IN(dst, src, n) evbus__copy_in((dst), (src), (n))
+
+/*
+ * Small payloads go word by word: their fields were just stored one by one, and
+ * a wider load would wait until those stores have left the store buffer.  The
+ * words are atomic only so that the compiler does not join them.  dst is
+ * 8-byte aligned and has room for whole words.
+ */
+EVBUS__INLINE void
+evbus__copy_word(uint64_t *to, const unsigned char *from, size_t n)
+{
+	uint64_t word = 0;
+
+	memcpy(&word, from, n);
+	__atomic_store_n(to, word, __ATOMIC_RELAXED);
+}
+
+EVBUS__INLINE void
+evbus__copy_in(void *dst, const void *src, size_t n)
+{
+	uint64_t *to = (uint64_t *)dst;
+	const unsigned char *from = (const unsigned char *)src;
+	size_t words = n / 8;
+
+	switch (words) {
+	case 8: evbus__copy_word(to + 7, from + 56, 8);	/* FALLTHROUGH */
+	case 7: evbus__copy_word(to + 6, from + 48, 8);	/* FALLTHROUGH */
+	case 6: evbus__copy_word(to + 5, from + 40, 8);	/* FALLTHROUGH */
+	case 5: evbus__copy_word(to + 4, from + 32, 8);	/* FALLTHROUGH */
+	case 4: evbus__copy_word(to + 3, from + 24, 8);	/* FALLTHROUGH */
+	case 3: evbus__copy_word(to + 2, from + 16, 8);	/* FALLTHROUGH */
+	case 2: evbus__copy_word(to + 1, from + 8, 8);	/* FALLTHROUGH */
+	case 1: evbus__copy_word(to, from, 8);		/* FALLTHROUGH */
+	case 0: break;
+	default:
+		memcpy(dst, src, n);
+		return;
+	}
+	if (n % 8 != 0)
+		evbus__copy_word(to + words, from + words * 8, n % 8);
+}
 
 /* One step of a spinning wait: the core's hint, nothing shared is touched. */
 #if defined(__x86_64__) || defined(__i386__)

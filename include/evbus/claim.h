@@ -15,6 +15,9 @@
 
 EVBUS_BEGIN_DECLS
 EVBUS_API void evbus__wake_readers(const struct evbus_stream *);
+/* The calling thread's record on another bus than last time, or NULL. */
+EVBUS_API struct evbus_publisher *evbus__enter_other(
+    const struct evbus_stream *);
 EVBUS_END_DECLS
 
 /* The slot of a sequence. */
@@ -35,15 +38,19 @@ evbus__slot(const struct evbus_stream *stream, uint64_t sequence)
  * weaker, an event could be accepted after close has counted the rest.
  */
 EVBUS__INLINE struct evbus_publisher *
-evbus__enter(const struct evbus_stream *stream)
+evbus__enter(const struct evbus_stream *stream, int fence_full)
 {
-	struct evbus__self *self = &EVBUS__TLS()->self[stream->self];
+	struct evbus__tls *tls = EVBUS__TLS();
+	struct evbus_publisher *publisher = tls->last.publisher;
 
-	if (evbus_unlikely(self->serial != stream->serial))
-		return NULL;
-	EVBUS_STORE(&self->publisher->section, 1, RELAXED);	/* CLOSE */
-	EVBUS_FENCE_LIGHT(stream->fence_full);			/* CLOSE */
-	return self->publisher;
+	if (evbus_unlikely(tls->last.serial != stream->serial)) {
+		publisher = evbus__enter_other(stream);
+		if (publisher == NULL)
+			return NULL;
+	}
+	EVBUS_STORE(&publisher->section, 1, RELAXED);		/* CLOSE */
+	EVBUS_FENCE_LIGHT(fence_full);				/* CLOSE */
+	return publisher;
 }
 
 EVBUS__INLINE void
@@ -86,6 +93,10 @@ evbus__try_claim(const struct evbus_stream *stream,
 				return 0;
 		} while (evbus_unlikely(!EVBUS_CAS(&ctl->tail, &tail, tail + n,
 		    RELAXED, RELAXED)));
+		/* A locked operation drains the store buffer: have the line
+		 * of a slot some way ahead when it is its turn. */
+		EVBUS_PREFETCH_WRITE(evbus__slot(stream,
+		    tail + EVBUS__PREFETCH));
 	}
 	EVBUS_FENCE(RELEASE);					/* LAP */
 	*sequence = tail;
@@ -120,9 +131,9 @@ evbus__stamp(struct evbus_header *header, uint64_t sequence)
  * Weaker, both could miss the other: a lost wake-up.
  */
 EVBUS__INLINE void
-evbus__after_commit(const struct evbus_stream *stream)
+evbus__after_commit(const struct evbus_stream *stream, int fence_full)
 {
-	EVBUS_FENCE_LIGHT(stream->fence_full);			/* WAKE */
+	EVBUS_FENCE_LIGHT(fence_full);				/* WAKE */
 	if (evbus_unlikely(EVBUS_LOAD(&stream->ctl->attention, RELAXED) != 0))
 		evbus__wake_readers(stream);
 }

@@ -27,6 +27,7 @@ struct evbus_publisher {
 	uint32_t id;		/* generation:16 | number:16, from 1 */
 	uint32_t depth;		/* handlers this thread is inside of */
 	uint32_t reserved;
+	uint64_t meta;		/* its part of a slot's meta word */
 	uint64_t cause;		/* the event being handled, or 0 */
 	uint64_t time;		/* the last reading of the clock */
 	uint64_t published;	/* events */
@@ -59,8 +60,8 @@ struct evbus__self {
 	struct evbus_publisher *publisher;
 };
 struct evbus__tls {
+	struct evbus__self last;	/* the bus last used */
 	struct evbus__self self[EVBUS__SELVES];
-	void *threads;		/* all records of this thread */
 };
 
 EVBUS_BEGIN_DECLS

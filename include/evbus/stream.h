@@ -75,15 +75,21 @@ struct evbus_stream {
 	struct evbus_ring_ctl *ctl;
 	uint64_t mask;			/* capacity - 1 */
 	uint64_t serial;		/* of the bus */
+	uint64_t time_mask;		/* 0: no times, else all ones */
 	uint32_t shift;			/* log2(slot size) */
+	uint32_t fast_size;		/* sizes below it go the inline way; 0:
+					 * none does (full fences, precise
+					 * times, extensions) */
+	uint8_t single;			/* one producer */
+	uint8_t fence_full;		/* EVBUS_FENCE_LIGHT must be full */
+	uint8_t times;			/* enum evbus_times */
+	uint8_t on_full;
+	uint32_t reserved1;
+
 	uint32_t inline_max;		/* bytes of payload in a slot */
 	uint16_t number;		/* 1..; the default stream is 1 */
 	uint8_t header_size;		/* header and extensions */
-	uint8_t single;			/* one producer */
-	uint8_t times;			/* enum evbus_times */
-	uint8_t fence_full;		/* EVBUS_FENCE_LIGHT must be full */
-	uint8_t self;			/* index in evbus__tls.self */
-	uint8_t on_full;
+	uint8_t reserved;
 	uint32_t magic;
 	uint32_t max_payload;
 	int64_t timeout_ns;

@@ -125,6 +125,7 @@ make_record(struct evbus__context *context, const void *tls)
 	thread->tls = tls;
 	publisher->generation = (publisher->generation + 1) & 0xffffu;
 	publisher->id = publisher->generation << 16 | i;
+	publisher->meta = (uint64_t)i << 48;
 	publisher->tid = evbus__os_tid();
 	publisher->cause = 0;
 	publisher->depth = 0;
@@ -186,6 +187,7 @@ evbus__self(struct evbus__context *context)
 	(void)evbus__os_at_thread_exit(thread_exit, tls);
 	self->serial = context->serial;
 	self->publisher = publisher;
+	tls->last = *self;
 	return publisher;
 }
 

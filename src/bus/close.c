@@ -157,7 +157,7 @@ run_own(struct evbus__context *context, struct evbus_publisher *self)
 		reader = readers->reader[i];
 		if (EVBUS_LOAD(&reader->state, ACQUIRE) !=
 		    EVBUS__READER_OPEN || reader->worker != NULL ||
-		    !evbus__runs_reader(context, self, reader->entry))
+		    !evbus__runs_reader(self, reader->entry))
 			continue;
 		n = evbus_poll(reader, BUDGET);
 		if (n > 0)

@@ -143,7 +143,7 @@ evbus_publish_batch(struct evbus_topic *topic, const struct iovec *payload,
 		return error;
 	}
 	fill_slots(topic, publisher, payload, n, sequence, chain);
-	evbus__after_commit(&stream->pub);
+	evbus__after_commit(&stream->pub, stream->pub.fence_full);
 	evbus__leave(publisher);
 	return 0;
 }

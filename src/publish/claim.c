@@ -155,7 +155,7 @@ evbus_commit(struct evbus_claim *claim, size_t size)
 	evbus__stamp(header, claim->sequence);
 	EVBUS_STORE(&open->stream, 0, RELEASE);
 	publisher->published++;
-	evbus__after_commit(&stream->pub);
+	evbus__after_commit(&stream->pub, stream->pub.fence_full);
 	evbus__leave(publisher);
 	return 0;
 }

@@ -12,9 +12,23 @@ uint64_t
 evbus__read_clock(const struct evbus_stream *handle,
     struct evbus_publisher *publisher)
 {
+	if (handle->times == EVBUS_TIMES_NONE)
+		return 0;
 	publisher->time = (uint64_t)evbus__now(
 	    evbus__stream_of(handle)->context);
 	return publisher->time;
+}
+
+/* The time of the next event, as the stream's times say (F7). */
+uint64_t
+evbus__event_time(const struct evbus_stream *stream,
+    struct evbus_publisher *publisher)
+{
+	if (publisher->published % EVBUS__SAMPLE == 0 ||
+	    stream->times == EVBUS_TIMES_PRECISE ||
+	    EVBUS_LOAD(&stream->ctl->attention, RELAXED) != 0)
+		return evbus__read_clock(stream, publisher);
+	return publisher->time & stream->time_mask;
 }
 
 int64_t
@@ -62,7 +76,7 @@ evbus__claim_slots(struct evbus__stream *stream,
     struct evbus_publisher *publisher, uint64_t n, int64_t timeout_ns,
     uint64_t *sequence)
 {
-	if (evbus__enter(&stream->pub) != NULL) {
+	if (evbus__enter(&stream->pub, stream->pub.fence_full) != NULL) {
 		if (evbus__try_claim(&stream->pub, publisher, n, sequence))
 			return 0;
 		evbus__leave(publisher);
@@ -113,7 +127,7 @@ publish_one(struct evbus_topic *topic, const void *data, size_t size,
 	publisher->published++;
 	if (outside)
 		publisher->bytes += size;
-	evbus__after_commit(&stream->pub);
+	evbus__after_commit(&stream->pub, stream->pub.fence_full);
 	evbus__leave(publisher);
 	how->sequence = sequence;
 	return 0;

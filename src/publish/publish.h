@@ -19,6 +19,8 @@ struct evbus__how {
 	uint64_t sequence;	/* result */
 };
 
+uint64_t evbus__event_time(const struct evbus_stream *,
+    struct evbus_publisher *);
 /* The time limit of a publish to this stream. */
 int64_t evbus__publish_timeout(const struct evbus_stream *, int may_wait);
 

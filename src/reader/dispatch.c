@@ -73,6 +73,11 @@ replace(struct evbus_reader *reader, uint32_t id, struct evbus__matches *next)
 {
 	struct evbus__matches *old = reader->table[id];
 
+	if (next != NULL)
+		next->one_from = next->count == 1 &&
+		    next->match[0].handler != NULL ? next->match[0].start :
+		    UINT64_MAX;
+
 	/* TABLE: release, partner: acquire in poll.c and next.c. */
 	EVBUS_STORE(&reader->table[id], next, RELEASE);
 	if (old != NULL)
@@ -100,6 +105,7 @@ evbus__dispatch_add(struct evbus_reader *reader, struct evbus_topic *topic,
 	next->match[count].arg = subscription->arg;
 	next->match[count].subscription = subscription;
 	next->match[count].start = start;
+	next->match[count].id = (uint64_t)subscription->id;
 	replace(reader, id, next);
 	return 0;
 }

@@ -46,6 +46,7 @@ evbus__place_counters(struct evbus__place *place)
 	count(&cursor->skipped, &place->skipped);
 	count(&cursor->holes, &place->holes);
 	count(&cursor->lost, &place->gone);
+	count(&place->calls_of->calls, &place->calls);
 	EVBUS_STORE(&cursor->seen, place->next, RELAXED);
 	/* D2, at every batch end. */
 	EVBUS_ASSERT(cursor->delivered + cursor->skipped + cursor->holes +

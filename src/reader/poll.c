@@ -75,61 +75,70 @@ act_on(struct evbus_reader *reader, struct evbus__subscription *subscription,
 	reader->stop = 1;
 }
 
-/* Call the handlers that want the event that reader->event describes. */
-static int
-call_handlers(struct evbus_reader *reader, const struct evbus__matches *matches)
+/*
+ * UNSUB: current, light fence, dead; see reader.h.  current stays as it is
+ * between two calls of the same handler; a dead one is cleared, so that who
+ * waits for it need not wait for the end of the batch.
+ */
+static inline int
+may_call(struct evbus_reader *reader, const struct evbus__match *match,
+    uint64_t current)
 {
-	struct evbus__reader_entry *entry = reader->entry;
+	if (current != match->id)
+		EVBUS_STORE(&reader->entry->current, match->id, RELEASE);
+	EVBUS_FENCE_LIGHT(reader->fence_full);
+	if (evbus_likely(!EVBUS_LOAD(&match->subscription->dead, ACQUIRE)))
+		return 1;
+	EVBUS_STORE(&reader->entry->current, 0, RELEASE);
+	return 0;
+}
+
+/* Call every handler that wants the event; how many. */
+static unsigned
+call_all(struct evbus_reader *reader, const struct evbus__matches *matches)
+{
 	const struct evbus__match *match = matches->match;
-	uint64_t sequence = reader->event.sequence;
 	enum evbus_verdict verdict;
+	unsigned called = 0;
 	uint32_t i;
-	int called = 0;
 
 	for (i = 0; i < matches->count; i++, match++) {
-		if (match->handler == NULL || sequence < match->start)
-			continue;
-		/* UNSUB: current, light fence, dead; see reader.h. */
-		EVBUS_STORE(&entry->current,
-		    (uint64_t)match->subscription->id, RELEASE);
-		EVBUS_FENCE_LIGHT(reader->context->fence_full);
-		if (evbus_unlikely(EVBUS_LOAD(&match->subscription->dead,
-		    ACQUIRE)))
+		if (match->handler == NULL ||
+		    reader->event.sequence < match->start ||
+		    !may_call(reader, match, 0))
 			continue;
 		called++;
 		verdict = match->handler(&reader->event, match->arg);
 		if (evbus_unlikely(verdict != EVBUS_DONE))
 			act_on(reader, match->subscription, verdict);
 	}
-	if (called > 0)
-		EVBUS_STORE(&entry->calls, entry->calls + (uint64_t)called,
-		    RELAXED);
-	if (evbus_unlikely(EVBUS_LOAD(&reader->state, RELAXED) !=
-	    EVBUS__READER_OPEN))
-		reader->stop = 1;
-	return called > 0;
+	return called;
 }
 
 /*
  * One event that somebody may want.  The cause of what its handlers publish is
  * this event.
  */
-static inline void
+static void
 deliver(struct evbus_reader *reader, struct evbus__place *place,
     const struct evbus_header *header, const struct evbus__matches *matches,
-    uint64_t sequence, uint32_t flags, struct evbus_publisher *self)
+    uint32_t flags, struct evbus_publisher *self)
 {
-	evbus__describe(reader, place, header, matches->topic, sequence);
-	if (evbus_unlikely(evbus__meta_flags(EVBUS_PLAIN_LOAD(&header->meta)) &
-	    EVBUS_SLOT_OUTSIDE) &&
+	unsigned called;
+
+	evbus__describe(reader, place, header, matches->topic, place->next);
+	if (evbus__meta_flags(EVBUS_PLAIN_LOAD(&header->meta)) &
+	    EVBUS_SLOT_OUTSIDE &&
 	    !evbus__describe_outside(reader, place, header)) {
 		place->gone++;
 		place->lost++;
 		return;
 	}
 	reader->event.flags |= flags;
-	self->cause = EVBUS_CAUSE(place->stream->pub.number, sequence);
-	if (call_handlers(reader, matches)) {
+	self->cause = EVBUS_CAUSE(reader->event.stream, place->next);
+	called = call_all(reader, matches);
+	place->calls += called;
+	if (called > 0) {
 		place->delivered++;
 		place->lost = 0;
 	} else
@@ -137,25 +146,26 @@ deliver(struct evbus_reader *reader, struct evbus__place *place,
 	evbus__unpin(place);
 }
 
-/* What to do with one slot; `flags` is for the event, if it is one. */
-static inline void
+/* What to do with the slot at place->next; `flags` if it is an event. */
+static EVBUS_NOINLINE void
 handle_slot(struct evbus_reader *reader, struct evbus__place *place,
-    const struct evbus_header *header, uint64_t sequence, uint32_t flags,
+    const struct evbus_header *header, uint32_t flags,
     struct evbus_publisher *self)
 {
 	uint64_t meta = EVBUS_PLAIN_LOAD(&header->meta);
 	const struct evbus__matches *matches;
 
-	if (evbus_unlikely(evbus__meta_flags(meta) & EVBUS_SLOT_HOLE)) {
-		place->holes++;
-		return;
-	}
-	/* TABLE: acquire, partner replace() in dispatch.c. */
+	/*
+	 * A hole's topic is 0, which nobody can want.
+	 * TABLE: acquire, partner replace() in dispatch.c.
+	 */
 	matches = EVBUS_LOAD(&reader->table[evbus__meta_topic(meta)], ACQUIRE);
-	if (matches == NULL)
-		place->skipped++;
+	if (matches != NULL)
+		deliver(reader, place, header, matches, flags, self);
+	else if (evbus__meta_flags(meta) & EVBUS_SLOT_HOLE)
+		place->holes++;
 	else
-		deliver(reader, place, header, matches, sequence, flags, self);
+		place->skipped++;
 }
 
 static inline int
@@ -198,31 +208,96 @@ was_fed(struct evbus__place *place)
 		place->look *= 2;
 }
 
-/* Up to `most` events in place; how many sequences were passed. */
+/* An event in its slot, wanted by one handler: the common case, all inline. */
+static inline void
+deliver_one(struct evbus_reader *reader, const struct evbus_header *header,
+    const struct evbus__matches *matches, uint64_t meta, uint64_t sequence,
+    uint32_t flags)
+{
+	struct evbus_event *event = &reader->event;
+	const struct evbus__match *match = matches->match;
+	enum evbus_verdict verdict;
+
+	event->data = header + 1;
+	event->topic = matches->topic;
+	event->sequence = sequence;
+	event->time = (int64_t)EVBUS_PLAIN_LOAD(&header->time);
+	event->cause = EVBUS_PLAIN_LOAD(&header->cause);
+	event->size = evbus__meta_size(meta);
+	event->publisher = evbus__meta_publisher(meta);
+	event->flags = flags;
+	verdict = match->handler(event, match->arg);
+	if (evbus_unlikely(verdict != EVBUS_DONE))
+		act_on(reader, match->subscription, verdict);
+}
+
+/*
+ * Up to `most` events in place; how many sequences were passed.  Walks a
+ * pointer to the ring's end, and looks at the next stamp before it handles an
+ * event, so that the last one can be told that it is.
+ */
 static unsigned
 run_stretch(struct evbus_reader *reader, struct evbus__place *place,
-    unsigned most, int last, struct evbus_publisher *self)
+    unsigned most, struct evbus_publisher *self)
 {
 	const struct evbus_stream *stream = &place->stream->pub;
-	uint64_t sequence = place->next, end = sequence + most;
+	const uint32_t *waiters = &stream->ctl->waiters;
+	struct evbus__matches *const *table = reader->table;
+	const size_t step = (size_t)1 << stream->shift;
+	const unsigned char *first = stream->slots;
+	const unsigned char *end = first + ((stream->mask + 1) <<
+	    stream->shift);
+	const unsigned char *at = (const unsigned char *)evbus__slot(stream,
+	    place->next);
+	const uint64_t cause = EVBUS_CAUSE(stream->number, 0);
+	uint64_t sequence = place->next, last = sequence + most, meta;
+	uint64_t current = EVBUS_LOAD(&reader->entry->current, RELAXED);
+	uint64_t delivered = 0;
+	const struct evbus_header *header;
+	const struct evbus__matches *matches;
 	int more = is_there(stream, sequence);
 
+	reader->event.lost = 0;
+	reader->event.stream = stream->number;
 	while (more) {
-		const struct evbus_header *header =
-		    evbus__slot(stream, sequence);
-
-		more = sequence + 1 < end ? is_there(stream, sequence + 1) : 0;
-		handle_slot(reader, place, header, sequence,
-		    !more && (last || !is_there(stream, sequence + 1)) ?
-		    EVBUS_EVENT_END_OF_BATCH : 0, self);
-		place->next = ++sequence;
-		if (evbus_unlikely(EVBUS_LOAD(&stream->ctl->waiters,
-		    RELAXED) != 0))
+		header = (const struct evbus_header *)(const void *)at;
+		at += step;
+		if (evbus_unlikely(at == end))
+			at = first;
+		/* STAMP: acquire, partner evbus__stamp(). */
+		more = EVBUS_LOAD(&((const struct evbus_header *)
+		    (const void *)at)->stamp, ACQUIRE) == sequence + 2;
+		meta = EVBUS_PLAIN_LOAD(&header->meta);
+		/* TABLE: acquire, partner replace() in dispatch.c. */
+		matches = EVBUS_LOAD(&table[evbus__meta_topic(meta)], ACQUIRE);
+		if (evbus_likely(matches != NULL &&
+		    sequence >= matches->one_from &&
+		    (meta & (uint64_t)EVBUS_SLOT_OUTSIDE << 24) == 0 &&
+		    may_call(reader, matches->match, current))) {
+			current = matches->match[0].id;
+			self->cause = cause | sequence;
+			deliver_one(reader, header, matches, meta, sequence,
+			    more ? 0 : EVBUS_EVENT_END_OF_BATCH);
+			delivered++;
+		} else {
+			place->next = sequence;
+			handle_slot(reader, place, header,
+			    more ? 0 : EVBUS_EVENT_END_OF_BATCH, self);
+			current = EVBUS_LOAD(&reader->entry->current, RELAXED);
+		}
+		sequence++;
+		if (evbus_unlikely(EVBUS_LOAD(waiters, RELAXED) != 0)) {
+			place->next = sequence;
 			evbus__place_publish(place);
-		if (evbus_unlikely(reader->stop))
+		}
+		if (sequence == last || evbus_unlikely(reader->stop))
 			break;
 	}
-	return (unsigned)(sequence + most - end);
+	last = sequence - (last - most);
+	place->next = sequence;
+	place->delivered += delivered;
+	place->calls += delivered;
+	return (unsigned)last;
 }
 
 static unsigned
@@ -235,8 +310,7 @@ run_in_place(struct evbus_reader *reader, struct evbus__place *place,
 		return 0;
 	do {
 		most = look_ahead(place, budget - passed);
-		n = run_stretch(reader, place, most, most == budget - passed,
-		    self);
+		n = run_stretch(reader, place, most, self);
 		passed += n;
 		evbus__place_publish(place);
 		if (n < most)
@@ -259,7 +333,7 @@ run_copies(struct evbus_reader *reader, struct evbus__place *place,
 		header = evbus__copy_next(place);
 		if (header == NULL)
 			break;
-		handle_slot(reader, place, header, place->next,
+		handle_slot(reader, place, header,
 		    passed + 1 == budget ? EVBUS_EVENT_END_OF_BATCH : 0, self);
 		place->next++;
 		passed++;

@@ -50,6 +50,7 @@ evbus__reader_join(struct evbus_reader *reader, struct evbus_publisher *self,
 		return evbus__fail(EVBUS_ENOMEM, "no memory for a cursor");
 	place->stream = stream;
 	place->look = 1;
+	place->calls_of = reader->entry;
 	if (reader->lossy) {
 		place->copy = evbus__alloc(context,
 		    (size_t)EVBUS__COPY_BATCH << stream->pub.shift);
@@ -176,6 +177,7 @@ set_up(struct evbus_reader *reader, const struct evbus_reader_options *options,
 	reader->park = evbus__map_entry(context->map, EVBUS__TABLE_PARKS,
 	    reader->index);
 	reader->lossy = options->lossy != 0;
+	reader->fence_full = context->fence_full;
 	reader->start = options->start;
 	reader->start_sequence = options->sequence;
 	reader->spin_ns = options->spin_ns == 0 ? EVBUS__SPIN_NS :

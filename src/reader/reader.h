@@ -50,10 +50,13 @@ struct evbus__match {
 	void *arg;
 	struct evbus__subscription *subscription;
 	uint64_t start;			/* events below are not for it */
+	uint64_t id;			/* of the subscription */
 };
 
 /* What a dispatch table's entry points to. */
 struct evbus__matches {
+	uint64_t one_from;		/* one handler wants all from here on;
+					 * UINT64_MAX: look at the matches */
 	struct evbus_topic *topic;
 	uint32_t count;
 	uint32_t reserved;
@@ -64,6 +67,7 @@ struct evbus__matches {
 struct evbus__place {
 	struct evbus__cursor *cursor;
 	struct evbus__stream *stream;
+	struct evbus__reader_entry *calls_of;	/* the reader's */
 	uint64_t next;			/* the cursor, ahead of the shared one */
 	uint64_t lost;			/* not yet told with an event */
 	uint64_t pinned;		/* ticket; 0: none */
@@ -79,6 +83,7 @@ struct evbus__place {
 	uint64_t skipped;
 	uint64_t holes;
 	uint64_t gone;			/* lost */
+	uint64_t calls;			/* of handlers */
 };
 
 /* Memory that who runs the reader may still hold. */
@@ -107,6 +112,7 @@ struct evbus_reader {
 	struct evbus__matches **table;	/* by topic id */
 	size_t table_size;
 	int lossy;
+	int fence_full;
 	enum evbus_start start;
 	uint64_t start_sequence;
 	int64_t spin_ns;

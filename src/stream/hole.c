@@ -22,7 +22,7 @@ evbus__make_hole(struct evbus__stream *stream,
 		evbus__stamp(header, sequence + i);
 	}
 	(void)EVBUS_FETCH_ADD(&stream->pub.ctl->holes, n, RELAXED);
-	evbus__after_commit(&stream->pub);
+	evbus__after_commit(&stream->pub, stream->pub.fence_full);
 }
 
 void

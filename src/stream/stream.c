@@ -186,8 +186,11 @@ fill_handle(struct evbus__context *context, struct evbus_stream *handle,
 	handle->single = options->producers == EVBUS_PRODUCERS_ONE;
 	handle->times = (uint8_t)options->times;
 	handle->fence_full = context->fence_full;
-	handle->self = context->self;
+	handle->time_mask = options->times == EVBUS_TIMES_NONE ? 0 :
+	    ~UINT64_C(0);
 	handle->on_full = (uint8_t)options->on_full;
+	handle->fast_size = handle->fence_full || options->times ==
+	    EVBUS_TIMES_PRECISE ? 0 : handle->inline_max + 1;
 	handle->magic = EVBUS__STREAM_MAGIC;
 	handle->max_payload = options->max_payload;
 	handle->timeout_ns = options->timeout_ns;

@@ -64,7 +64,7 @@ cat >good_1.csv <<'END'
 34200.5,1,12,50,1000200,-1
 34201,4,12,20,1000200,-1
 34201.25,2,11,40,1000000,1
-34202.000000009,3,11,60,1000000,1
+34202.000000009001,3,11,60,1000000,1
 END
 header=seconds,message_type,order_id,quantity,price,direction
 
@@ -107,7 +107,7 @@ done
 	head -c 200000 /dev/zero | tr '\0' ,; echo # 14: very long
 	echo					# 15: empty
 	echo $header				# 16: not the first line
-	echo 34200.1234567891,1,13,100,1000000,1 # 17: ten decimals
+	echo 34200.,1,13,100,1000000,1		# 17: no decimals
 	sed -n 3,5p good_1.csv
 	printf '34203,1'			# 21: cut off
 } >bad_1.csv
@@ -116,7 +116,7 @@ expect bad 'messages 5' 'visible executions 1, 20 shares' 'unseen orders 0' \
     'malformed lines 15' \
     'line 3: does not have six fields' \
     'line 4: does not have six fields' \
-    'line 5: the time is not seconds with up to nine decimals' \
+    'line 5: the time is not a number of seconds' \
     'line 6: the type is not a number from 1 to 7' \
     'line 7: the type is not a number from 1 to 7' \
     'line 8: the quantity is not a number of shares' \

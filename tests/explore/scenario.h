@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * scenario.h - what the scenarios share: a tiny bus, two readers that write
+ * down what they get, and the checks of what was written down.
+ *
+ * A payload is two words that must match: which fiber, its how-manyth event,
+ * and the complement of that.  Handlers read it through the explorer, so that
+ * a payload that is written again while it is read is a data race.
+ */
+#ifndef EVBUS_SCENARIO_H
+#define EVBUS_SCENARIO_H
+
+#include <evbus.h>
+
+#include "explore.h"
+
+#define SCENARIO_READERS	2
+#define SCENARIO_EVENTS		16
+
+/* What a reader got, in its order. */
+struct scenario_got {
+	uint64_t sequence;
+	uint64_t lost;		/* just before it */
+	unsigned who;		/* fiber that published it */
+	unsigned n;		/* its how-manyth, from 1 */
+};
+
+struct scenario_log {
+	struct scenario_got got[SCENARIO_EVENTS];
+	unsigned count;
+	unsigned closed;	/* calls of on_closed */
+};
+
+struct scenario {
+	struct evbus *bus;
+	struct evbus_topic *topic;
+	struct evbus_stream *stream;
+	struct evbus_reader *reader[SCENARIO_READERS];
+	int64_t subscription[SCENARIO_READERS];
+	struct scenario_log log[SCENARIO_READERS];
+	unsigned published[EXPLORE_FIBERS_MAX + 1];	/* accepted, by fiber */
+	int result[EXPLORE_FIBERS_MAX + 1];	/* of a fiber's last call */
+};
+extern struct scenario scenario;
+
+/*
+ * In setup: a bus with one topic on its default stream; zero in a field of
+ * `options` means: tiny.  Each of the scenario's fibers gets its record made,
+ * unless `cold`.
+ */
+void scenario_open(const struct evbus_options *options, int cold);
+/* In setup or in a body: reader number i and its subscription. */
+void scenario_reader_open(unsigned i, const struct evbus_reader_options *);
+void scenario_subscribe(unsigned i);
+enum evbus_verdict scenario_handler(const struct evbus_event *, void *log);
+void scenario_on_closed(void *log);
+
+/* Publish the running fiber's next event; what evbus_publish() answers. */
+int scenario_publish(void);
+int scenario_try_publish(void);
+/* The same in parts; `index` counts as scenario_publish() would. */
+int scenario_claim(struct evbus_claim *);
+int scenario_commit(struct evbus_claim *);
+/* Poll until `count` events have come, sleeping in between. */
+void scenario_read(unsigned i, unsigned count);
+
+/*
+ * In finish: every reader that is still open reads what is left; then each log
+ * must have rising sequences, whole payloads, and of each fiber its events in
+ * order and, if `all`, every one that was accepted; D2's equation must hold.
+ * At last the bus is closed and freed, and nothing may be left.
+ */
+void scenario_drain(void);
+void scenario_check(unsigned i, int all);
+void scenario_close(void);
+/* All of that, for one lossless reader. */
+void scenario_finish(void);
+
+/* All scenarios. */
+#define SCENARIOS(S) \
+	S(publish_x_publish)
+
+#define SCENARIO__DECLARE(name) extern const struct explore_test name;
+SCENARIOS(SCENARIO__DECLARE)
+#undef SCENARIO__DECLARE
+
+#endif /* EVBUS_SCENARIO_H */
