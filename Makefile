@@ -265,9 +265,13 @@ $(X)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) -c $< -o $@
 
+# The allocator is the explorer's as well: freed memory is never used again.
+EXPLORE_LINK = $(LINK) $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc \
+	free aligned_alloc posix_memalign)
+
 $(X)/explore: $(EXPLORE_OBJECTS)
 	$(say) LD $@
-	$(Q)$(LINK) $^ $(LIBS) -o $@
+	$(Q)$(EXPLORE_LINK) $^ $(LIBS) -o $@
 
 # From the archive the self-test takes the core, but not the other main.
 $(X)/libexplore.a: $(EXPLORE_OBJECTS)
@@ -276,7 +280,7 @@ $(X)/libexplore.a: $(EXPLORE_OBJECTS)
 
 $(X)/explore-selftest: $(X)/obj/tests/explore/selftest.o $(X)/libexplore.a
 	$(say) LD $@
-	$(Q)$(LINK) $^ $(LIBS) -o $@
+	$(Q)$(EXPLORE_LINK) $^ $(LIBS) -o $@
 
 EXPLORE_SELFTEST := $(if $(wildcard tests/explore/selftest.c), \
 	$(X)/explore-selftest)

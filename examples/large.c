@@ -15,7 +15,7 @@
 
 #define SECOND INT64_C(1000000000)
 #define PAGE 3000u			/* more than a slot, by copy */
-#define PICTURE 4000u			/* by reference */
+#define PICTURE 1000000u			/* by reference */
 
 static int
 fail(const char *what, int code)

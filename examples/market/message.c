@@ -5,11 +5,11 @@
  *	time,type,order,quantity,price,direction
  *	34200.004241176,1,16113575,18,5853300,1
  *
- * time in seconds after midnight with decimals to the nanosecond, price in dollars x
- * 10,000, direction 1 for an order to buy and -1 for one to sell: always that
- * of the order that rests in the book.  The line is read digit by digit, in
- * integers: a double could not hold every price or time exactly, and no C
- * library function is safe on text that may hold anything.
+ * time in seconds after midnight with decimals to the nanosecond, price in
+ * dollars x 10,000, direction 1 for an order to buy and -1 for one to sell:
+ * always that of the order that rests in the book.  The line is read digit by
+ * digit, in integers: a double could not hold every price or time exactly, and
+ * no C library function is safe on text that may hold anything.
  */
 #include "text.h"
 

@@ -146,8 +146,11 @@ publish_summary(struct module *module, enum market_stage stage)
 void
 module_ready(struct module *module)
 {
-	if (!module->failed)
-		publish_summary(module, MARKET_READY);
+	int result = module->failed ? 0 :
+	    publish_summary(module, MARKET_READY);
+
+	if (result < 0)
+		module_fail(module, "cannot say that it is ready", result);
 }
 
 /* One poll; 0: nothing was there. */

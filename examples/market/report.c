@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define REPORT_BUDGET 256u
+#define READY_SECONDS 10		/* to subscribe takes no time */
 
 static enum evbus_verdict
 on_summary(const struct evbus_event *event, void *arg)
@@ -88,7 +89,7 @@ report_open(struct report *report, const struct market_config *config)
 	return result;
 }
 
-/* Take in what is there, or wait for it. */
+/* Take in what is there, or wait for it; 0: a second passed without. */
 static int
 look(struct report *report)
 {
@@ -96,12 +97,16 @@ look(struct report *report)
 
 	if (result == 0)
 		result = evbus_wait(report->reader, MARKET_SECOND);
-	return result < 0 ? complain("cannot read", result) : 0;
+	return result < 0 ? complain("cannot read", result) : result > 0;
 }
 
-/* A module that has failed has told why. */
+/*
+ * Until all modules have told; a module that has failed has told why.  The feed
+ * may well be silent for longer than any limit, if it is paced: 0 is none.
+ */
 static int
-await(struct report *report, const unsigned *seen, unsigned modules)
+await(struct report *report, const unsigned *seen, unsigned modules,
+    int seconds)
 {
 	int result;
 
@@ -111,6 +116,9 @@ await(struct report *report, const unsigned *seen, unsigned modules)
 		result = look(report);
 		if (result < 0)
 			return result;
+		if (result == 0 && --seconds == 0)
+			return complain("a module is silent",
+			    EVBUS_ETIMEDOUT);
 	}
 	return 0;
 }
@@ -118,17 +126,17 @@ await(struct report *report, const unsigned *seen, unsigned modules)
 int
 report_await_ready(struct report *report, unsigned modules)
 {
-	return await(report, &report->ready, modules);
+	return await(report, &report->ready, modules, READY_SECONDS);
 }
 
 int
 report_await_finished(struct report *report, unsigned modules)
 {
-	int result = await(report, &report->finished, modules);
+	int result = await(report, &report->finished, modules, 0);
 
-	while (result == 0 && report->failed == 0 && !report->alerts_over)
+	while (result >= 0 && report->failed == 0 && !report->alerts_over)
 		result = look(report);
-	if (result == 0 && report->failed != 0)
+	if (result >= 0 && report->failed != 0)
 		result = EVBUS_ECLOSED;
 	if (result < 0)
 		return result;

@@ -44,7 +44,7 @@
 
 /*
  * The two ends of an asymmetric fence (F2).  LIGHT costs nothing but keeps the
- * compiler from moving accesses across; HEAVY (src/base/fence.c) makes every
+ * compiler from moving accesses across; HEAVY (evbus__fence_heavy) makes every
  * running thread of the process execute a full fence, or, where the kernel
  * cannot, is a full fence itself, and then `full` must be true for LIGHT.
  */

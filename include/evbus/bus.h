@@ -10,8 +10,10 @@
 
 struct evbus;
 
-/* Memory of the control plane.  All three or none; realloc semantics are not
- * needed.  Called with the bus's lock held: they must not call the bus. */
+/*
+ * Memory of the control plane.  alloc and free or neither; any alignment will
+ * do.  Called with the bus's lock held: they must not call the bus.
+ */
 struct evbus_allocator {
 	void *(*alloc)(size_t size_bytes, void *arg);	/* NULL: no memory */
 	void (*free)(void *, size_t size_bytes, void *arg);
@@ -48,8 +50,8 @@ struct evbus_reader_report {
 
 /* What evbus_close() found.  `reader` belongs to the bus, until evbus_free(). */
 struct evbus_report {
-	uint64_t delivered;
-	uint64_t left;
+	uint64_t delivered;		/* sums over all readers */
+	uint64_t left;			/* over lossless ones */
 	uint64_t lost;
 	uint64_t open_claims;
 	unsigned running;		/* readers whose handler still ran */
@@ -74,8 +76,9 @@ evbus_open(struct evbus **bus, const struct evbus_options *options)
 
 /*
  * evbus_flush() - wait until every lossless reader has passed all that was
- * committed before the call.  0, EVBUS_ETIMEDOUT, EVBUS_EDEADLK (inside a
- * handler, or where a reader that the caller runs is behind), EVBUS_ECLOSED.
+ * committed before the call; a claim that is open among these must end first.
+ * 0, EVBUS_ETIMEDOUT, EVBUS_EDEADLK (inside a handler, or where a reader or an
+ * open claim of the caller's is in the way), EVBUS_ECLOSED.
  * evbus_flush(3)
  */
 EVBUS_API int evbus_flush(struct evbus *, int64_t timeout_ns);
@@ -85,8 +88,8 @@ EVBUS_API int evbus_flush(struct evbus *, int64_t timeout_ns);
  * let readers finish (those last run by the caller are run here), and close:
  * when all is delivered, or at the timeout; it always returns, and from then on
  * every handle answers EVBUS_ECLOSED (L3).  0; EVBUS_ETIMEDOUT: closed, with
- * something left, see `report` (may be NULL); EVBUS_EDEADLK inside a handler:
- * nothing was done.  evbus_close(3)
+ * something left, see `report` (may be NULL); EVBUS_EDEADLK inside a handler or
+ * with open claims of the caller's: nothing was done.  evbus_close(3)
  */
 EVBUS_API int evbus_close(struct evbus *, int64_t timeout_ns,
     struct evbus_report *);

@@ -93,11 +93,9 @@ evbus__try_claim(const struct evbus_stream *stream,
 				return 0;
 		} while (evbus_unlikely(!EVBUS_CAS(&ctl->tail, &tail, tail + n,
 		    RELAXED, RELAXED)));
-		/* A locked operation drains the store buffer: have the line
-		 * of a slot some way ahead when it is its turn. */
-		EVBUS_PREFETCH_WRITE(evbus__slot(stream,
-		    tail + EVBUS__PREFETCH));
 	}
+	/* Readers hold the lines of the last lap: ask for one ahead of time. */
+	EVBUS_PREFETCH_WRITE(evbus__slot(stream, tail + EVBUS__PREFETCH));
 	EVBUS_FENCE(RELEASE);					/* LAP */
 	*sequence = tail;
 	return 1;

@@ -10,8 +10,8 @@
 struct evbus_topic;
 
 /* Flags of an event. */
-#define EVBUS_EVENT_END_OF_BATCH 0x0001u /* none follows in this poll, as far
-					  * as was seen */
+#define EVBUS_EVENT_END_OF_BATCH 0x0001u /* a hint: nothing followed in the
+					  * stream when it was read */
 #define EVBUS_EVENT_OUTSIDE	0x0002u	/* payload lies outside the ring */
 #define EVBUS_EVENT_RETAINED	0x0010u	/* not yet used */
 #define EVBUS_EVENT_REDELIVERED	0x0020u	/* not yet used */
@@ -22,7 +22,8 @@ struct evbus_topic;
  * evbus_next(), evbus_poll() or evbus_done() of its reader (L1).
  */
 struct evbus_event {
-	const void *data;		/* payload; 16-byte aligned at least */
+	const void *data;		/* payload; 32-byte aligned unless it
+					 * was passed by reference */
 	struct evbus_topic *topic;
 	uint64_t sequence;		/* in its stream */
 	int64_t time;			/* monotonic ns; 0: stream keeps none */

@@ -105,7 +105,8 @@ EVBUS_API int64_t evbus_reader_subscribe(struct evbus_reader *,
 
 /*
  * evbus_subscribe() - the same on the bus's own reader, which the bus's default
- * worker thread runs; the first call starts that thread.  evbus_subscribe(3)
+ * worker thread runs; the first call starts that thread.  `handler` must not be
+ * NULL.  evbus_subscribe(3)
  */
 EVBUS_API int64_t evbus__subscribe(struct evbus *, const char *pattern,
     evbus_handler, void *arg, const struct evbus_subscribe_options *,
@@ -141,7 +142,8 @@ EVBUS_API void evbus_done(struct evbus_reader *);
 
 /*
  * evbus_wait() - wait until there is something to poll: 1, or 0 when timeout_ns
- * has passed; spins, then sleeps.  EVBUS_ECLOSED, EVBUS_EFORKED.
+ * has passed; spins, then sleeps.  EVBUS_ECLOSED, EVBUS_EFORKED, EVBUS_EOWNER (a
+ * worker runs the reader).
  * evbus_poll(3)
  */
 EVBUS_API int evbus_wait(struct evbus_reader *, int64_t timeout_ns);

@@ -8,21 +8,47 @@
 
 #include "base/context.h"
 
+/*
+ * Our structures keep fields of different threads a line apart, an allocator
+ * need not: the block is aligned here, and its first address kept in front.
+ */
+void *
+evbus__alloc_aligned(void *(*alloc)(size_t, void *), void *arg, size_t size)
+{
+	unsigned char *raw, *p;
+
+	raw = alloc(size + EVBUS_LINE + sizeof raw, arg);
+	if (raw == NULL)
+		return NULL;
+	p = (unsigned char *)(((uintptr_t)raw + sizeof raw + EVBUS_LINE - 1) &
+	    ~(uintptr_t)(EVBUS_LINE - 1));
+	memcpy(p - sizeof raw, &raw, sizeof raw);
+	memset(p, 0, size);
+	return p;
+}
+
+void
+evbus__free_aligned(void (*release)(void *, size_t, void *), void *arg,
+    void *p, size_t size)
+{
+	unsigned char *raw;
+
+	if (p == NULL)
+		return;
+	memcpy(&raw, (unsigned char *)p - sizeof raw, sizeof raw);
+	release(raw, size + EVBUS_LINE + sizeof raw, arg);
+}
+
 void *
 evbus__alloc(struct evbus__context *context, size_t size)
 {
-	void *p = context->alloc(size, context->alloc_arg);
-
-	if (p != NULL)
-		memset(p, 0, size);
-	return p;
+	return evbus__alloc_aligned(context->alloc, context->alloc_arg, size);
 }
 
 void
 evbus__free(struct evbus__context *context, void *p, size_t size)
 {
-	if (p != NULL)
-		context->free(p, size, context->alloc_arg);
+	evbus__free_aligned(context->free, context->alloc_arg, p, size);
 }
 
 int64_t

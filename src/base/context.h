@@ -66,7 +66,10 @@ struct evbus__context {
 	struct evbus__context *next;		/* all buses of the process */
 };
 
-/* Zeroed memory from the bus's allocator, or NULL. */
+/* Zeroed memory, EVBUS_LINE aligned, from the bus's allocator, or NULL. */
+void *evbus__alloc_aligned(void *(*)(size_t, void *), void *arg, size_t size);
+void evbus__free_aligned(void (*)(void *, size_t, void *), void *arg, void *,
+    size_t size);
 void *evbus__alloc(struct evbus__context *, size_t size);
 void evbus__free(struct evbus__context *, void *, size_t size);
 int64_t evbus__now(struct evbus__context *);

@@ -39,6 +39,23 @@ struct evbus__thread *evbus__thread_of(const struct evbus__context *,
 struct evbus_publisher *evbus__publisher_by_id(const struct evbus__context *,
     uint32_t id);
 
+/*
+ * A thread is inside an out-of-line call: evbus_free() waits for nobody, but
+ * answers EVBUS_EBUSY.  Entered before the state is read, left last of all.
+ * CLOSE: partner evbus__somebody_inside(), behind the heavy fences of close.
+ */
+static inline void
+evbus__call_enter(struct evbus_publisher *publisher)
+{
+	EVBUS_STORE(&publisher->calls, publisher->calls + 1, RELAXED);
+}
+
+static inline void
+evbus__call_leave(struct evbus_publisher *publisher)
+{
+	EVBUS_STORE(&publisher->calls, publisher->calls - 1, RELEASE);
+}
+
 /* Make the bus known to the process (thread exit, fork), or forget it. */
 int evbus__process_add(struct evbus__context *);
 void evbus__process_remove(struct evbus__context *);

@@ -11,8 +11,7 @@ static void *
 standard_alloc(size_t size, void *arg)
 {
 	(void)arg;
-	return aligned_alloc(EVBUS_LINE, (size + EVBUS_LINE - 1) &
-	    ~(size_t)(EVBUS_LINE - 1));
+	return malloc(size);
 }
 
 static void
@@ -109,7 +108,7 @@ destroy(struct evbus *bus)
 	evbus__mutex_destroy(&bus->default_lock);
 	evbus__mutex_destroy(&context->wait_lock);
 	evbus__mutex_destroy(&context->lock);
-	release(bus, sizeof *bus, context->alloc_arg);
+	evbus__free_aligned(release, context->alloc_arg, bus, sizeof *bus);
 }
 
 static int
@@ -171,12 +170,11 @@ evbus__open(struct evbus **result, const struct evbus_options *given,
 	error = evbus__options_check(&options);
 	if (error != 0)
 		return error;
-	bus = options.allocator.alloc != NULL ?
-	    options.allocator.alloc(sizeof *bus, options.allocator.arg) :
-	    standard_alloc(sizeof *bus, NULL);
+	bus = evbus__alloc_aligned(options.allocator.alloc != NULL ?
+	    options.allocator.alloc : standard_alloc, options.allocator.arg,
+	    sizeof *bus);
 	if (bus == NULL)
 		return evbus__fail(EVBUS_ENOMEM, "no memory for a bus");
-	memset(bus, 0, sizeof *bus);
 	bus->options = options;
 	set_context(bus);
 	error = set_up(bus);

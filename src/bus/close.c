@@ -132,8 +132,10 @@ all_idle(struct evbus__context *context)
 		reader = readers->reader[i];
 		if (!is_open(reader))
 			continue;
-		if ((EVBUS_LOAD(&reader->entry->running, ACQUIRE) & 1) != 0 ||
-		    (!reader->lossy && left_for(reader) > 0))
+		/* The cursor first: who moved it is then seen running, and
+		 * its counters, once it is not. */
+		if ((!reader->lossy && left_for(reader) > 0) ||
+		    (EVBUS_LOAD(&reader->entry->running, ACQUIRE) & 1) != 0)
 			idle = 0;
 	}
 	evbus__mutex_unlock(&context->lock);
@@ -157,7 +159,7 @@ run_own(struct evbus__context *context, struct evbus_publisher *self)
 		reader = readers->reader[i];
 		if (EVBUS_LOAD(&reader->state, ACQUIRE) !=
 		    EVBUS__READER_OPEN || reader->worker != NULL ||
-		    !evbus__runs_reader(self, reader->entry))
+		    !evbus__runs_reader(context, self, reader->entry))
 			continue;
 		n = evbus_poll(reader, BUDGET);
 		if (n > 0)
@@ -166,19 +168,18 @@ run_own(struct evbus__context *context, struct evbus_publisher *self)
 	return passed;
 }
 
-/* 1: drained; 0: the deadline has passed. */
+/* 1: drained up to these tails; 0: the deadline has passed. */
 static int
 drain(struct evbus__context *context, struct evbus_publisher *self,
-    int64_t deadline)
+    int64_t deadline, uint64_t *tails)
 {
 	uint32_t never = 0;
-	uint64_t tails;
 
 	for (;;) {
-		tails = sum_of_tails(context);
+		*tails = sum_of_tails(context);
 		if (run_own(context, self) > 0)
 			continue;
-		if (all_idle(context) && sum_of_tails(context) == tails)
+		if (all_idle(context) && sum_of_tails(context) == *tails)
 			return 1;
 		if (deadline != EVBUS_FOREVER && evbus__os_now() >= deadline)
 			return 0;
@@ -215,10 +216,12 @@ fill_report(struct evbus *bus, struct evbus_report *report)
 		}
 		row->left = left_for(reader);
 		row->lossy = reader->lossy;
+		/* Not who only looks whether there is something to read. */
 		row->running = (EVBUS_LOAD(&reader->entry->running, ACQUIRE) &
-		    1) != 0;
+		    1) != 0 &&
+		    EVBUS_LOAD(&reader->entry->current, ACQUIRE) != 0;
 		report->delivered += row->delivered;
-		report->left += row->left;
+		report->left += row->lossy ? 0 : row->left;
 		report->lost += row->lost;
 		report->running += (unsigned)row->running;
 	}
@@ -268,8 +271,7 @@ drain_and_shut(struct evbus__context *context, struct evbus_publisher *self,
 	int drained;
 
 	for (;;) {
-		drained = drain(context, self, deadline);
-		tails = sum_of_tails(context);
+		drained = drain(context, self, deadline, &tails);
 		set_state(context, EVBUS__CLOSED);
 		wait_for_sections(context);
 		if (!drained || sum_of_tails(context) == tails)
@@ -354,7 +356,8 @@ evbus__somebody_inside(struct evbus *bus)
 	if (EVBUS_LOAD(&context->inside, ACQUIRE) != 0)
 		return 1;
 	for (i = 1; i <= context->max_publishers; i++)
-		if (EVBUS_LOAD(&context->publishers[i].section, ACQUIRE) != 0)
+		if (EVBUS_LOAD(&context->publishers[i].section, ACQUIRE) != 0 ||
+		    EVBUS_LOAD(&context->publishers[i].calls, ACQUIRE) != 0)
 			return 1;
 	for (i = 0; i < readers->opened; i++)
 		if (is_open(readers->reader[i]) || (EVBUS_LOAD(

@@ -79,8 +79,10 @@ open_locked(struct evbus__context *context, struct evbus_publisher *self,
     const char *pattern, const struct evbus_stream_options *options,
     struct evbus__stream **stream)
 {
-	int error = check_room(context, pattern);
+	int error = evbus__check_open(context);
 
+	if (error == 0)
+		error = check_room(context, pattern);
 	if (error == 0)
 		error = evbus__stream_make(context, pattern, options, stream);
 	if (error != 0)

@@ -110,32 +110,23 @@ fill_slots(struct evbus_topic *topic, struct evbus_publisher *publisher,
 	}
 }
 
-int
-evbus_publish_batch(struct evbus_topic *topic, const struct iovec *payload,
-    unsigned n)
+static int
+publish_all(struct evbus_topic *topic, struct evbus_publisher *publisher,
+    const struct iovec *payload, unsigned n)
 {
-	struct evbus_publisher *publisher;
-	struct evbus__stream *stream;
+	struct evbus__stream *stream = evbus__stream_of(topic->stream);
 	struct evbus__how how = { 0 };
 	uint32_t outside = 0, chain = 0;
 	uint64_t sequence;
-	int error;
+	int error = check_batch(topic, payload, n, &outside);
 
-	error = evbus__publish_check("evbus_publish_batch", topic, "", 0,
-	    &publisher);
-	if (error == 0)
-		error = check_batch(topic, payload, n, &outside);
-	if (error != 0)
-		return error;
-	stream = evbus__stream_of(topic->stream);
 	how.timeout_ns = evbus__publish_timeout(topic->stream, 1);
-	if (outside > 0) {
+	if (error == 0 && outside > 0)
 		error = evbus__take_outside(stream, publisher, outside, &how,
 		    NULL, 0, &chain);
-		if (error != 0)
-			return error;
-		fill_blocks(stream, payload, n, chain);
-	}
+	if (error != 0)
+		return error;
+	fill_blocks(stream, payload, n, chain);
 	error = evbus__claim_slots(stream, publisher, n, how.timeout_ns,
 	    &sequence);
 	if (error != 0) {
@@ -146,4 +137,20 @@ evbus_publish_batch(struct evbus_topic *topic, const struct iovec *payload,
 	evbus__after_commit(&stream->pub, stream->pub.fence_full);
 	evbus__leave(publisher);
 	return 0;
+}
+
+int
+evbus_publish_batch(struct evbus_topic *topic, const struct iovec *payload,
+    unsigned n)
+{
+	struct evbus_publisher *publisher;
+	int error;
+
+	error = evbus__publish_check("evbus_publish_batch", topic, "", 0,
+	    &publisher);
+	if (error != 0)
+		return error;
+	error = publish_all(topic, publisher, payload, n);
+	evbus__call_leave(publisher);
+	return error;
 }

@@ -39,34 +39,25 @@ check_claim(const struct evbus_topic *topic, size_t size, int64_t timeout_ns,
 	return 0;
 }
 
-int
-evbus_claim(struct evbus_topic *topic, size_t size, int64_t timeout_ns,
-    struct evbus_claim *claim)
+/* All checks done; the claim's fields are filled at success. */
+static int
+claim_one(struct evbus_topic *topic, struct evbus_publisher *publisher,
+    int64_t timeout_ns, struct evbus_claim *claim)
 {
+	struct evbus__stream *stream = evbus__stream_of(topic->stream);
 	struct evbus__how how = { .timeout_ns = timeout_ns };
-	struct evbus_publisher *publisher;
 	struct evbus__open_claim *open;
-	struct evbus__stream *stream;
 	uint64_t sequence;
 	uint32_t entry = 0;
-	int error, place;
+	int error = 0, place = free_place(publisher);
 
-	error = evbus__publish_check("evbus_claim", topic, "", 0, &publisher);
-	if (error == 0)
-		error = check_claim(topic, size, timeout_ns, claim);
-	if (error != 0)
-		return error;
-	memset(claim, 0, sizeof *claim);
-	place = free_place(publisher);
 	if (place < 0)
 		return place;
-	stream = evbus__stream_of(topic->stream);
-	if (size > stream->pub.inline_max) {
+	if (claim->size > stream->pub.inline_max)
 		error = evbus__take_outside(stream, publisher, 1, &how, NULL,
 		    0, &entry);
-		if (error != 0)
-			return error;
-	}
+	if (error != 0)
+		return error;
 	error = evbus__claim_slots(stream, publisher, 1, timeout_ns, &sequence);
 	if (error != 0) {
 		evbus__give_outside(stream, entry);
@@ -82,13 +73,32 @@ evbus_claim(struct evbus_topic *topic, size_t size, int64_t timeout_ns,
 	    (void *)evbus__outside_block(&stream->outside, entry - 1) :
 	    (void *)((unsigned char *)evbus__slot(&stream->pub, sequence) +
 	    stream->pub.header_size);
-	claim->size = size;
 	claim->sequence = sequence;
 	claim->topic = topic;
 	claim->publisher = publisher;
 	claim->entry = entry;
 	claim->index = (uint32_t)place;
 	return 0;
+}
+
+int
+evbus_claim(struct evbus_topic *topic, size_t size, int64_t timeout_ns,
+    struct evbus_claim *claim)
+{
+	struct evbus_publisher *publisher;
+	int error;
+
+	error = evbus__publish_check("evbus_claim", topic, "", 0, &publisher);
+	if (error != 0)
+		return error;
+	error = check_claim(topic, size, timeout_ns, claim);
+	if (error == 0) {
+		memset(claim, 0, sizeof *claim);
+		claim->size = size;
+		error = claim_one(topic, publisher, timeout_ns, claim);
+	}
+	evbus__call_leave(publisher);
+	return error;
 }
 
 /* The open claim behind the handle, checked to be the caller's. */

@@ -45,6 +45,21 @@ take_all(struct evbus__stream *stream, uint32_t n, const struct evbus__how *how,
 	return head;
 }
 
+/* Do the caller's own open claims hold every block? (S3) */
+static int
+holds_all(const struct evbus__stream *stream,
+    const struct evbus_publisher *publisher)
+{
+	const struct evbus__open_claim *claim = publisher->claim;
+	uint32_t held = 0;
+	int i;
+
+	for (i = 0; i < EVBUS_CLAIMS_MAX; i++)
+		held += EVBUS_LOAD(&claim[i].stream, RELAXED) ==
+		    stream->pub.number && claim[i].entry != 0;
+	return held == stream->outside.blocks;
+}
+
 /* 0: look again; or why not to wait any longer. */
 static int
 wait_for_entry(struct evbus__stream *stream, struct evbus_publisher *publisher,
@@ -62,6 +77,12 @@ wait_for_entry(struct evbus__stream *stream, struct evbus_publisher *publisher,
 	    evbus__gate_now(stream, publisher) <= oldest)
 		return evbus__gate_wait(stream, publisher, oldest + 1,
 		    deadline);
+	if (!references && holds_all(stream, publisher)) {
+		(void)EVBUS_FETCH_ADD(&stream->pub.ctl->deadlocks, 1, RELAXED);
+		return evbus__fail(EVBUS_EDEADLK, "the open claims of this "
+		    "thread hold all %u blocks of stream \"%s\"",
+		    stream->outside.blocks, stream->pattern);
+	}
 	/* Another publisher is about to use or free it, or a lossy reader
 	 * still looks at it: neither waits for us. */
 	evbus__os_yield();

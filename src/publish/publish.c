@@ -58,7 +58,10 @@ evbus__publish_check(const char *call, const struct evbus_topic *topic,
 		return evbus__fail(EVBUS_EINVAL,
 		    "%s: data is NULL and size is %zu", call, size);
 	*publisher = evbus__self(context);
-	return *publisher == NULL ? evbus__failed() : 0;
+	if (*publisher == NULL)
+		return evbus__failed();
+	evbus__call_enter(*publisher);
+	return 0;
 }
 
 static int
@@ -143,12 +146,14 @@ evbus__publish_slow(struct evbus_topic *topic, const void *data, size_t size,
 
 	error = evbus__publish_check(may_wait ? "evbus_publish" :
 	    "evbus_try_publish", topic, data, size, &publisher);
-	if (error == 0)
-		error = check_size(topic, size);
 	if (error != 0)
 		return error;
 	how.timeout_ns = evbus__publish_timeout(topic->stream, may_wait);
-	return publish_one(topic, data, size, publisher, &how);
+	error = check_size(topic, size);
+	if (error == 0)
+		error = publish_one(topic, data, size, publisher, &how);
+	evbus__call_leave(publisher);
+	return error;
 }
 
 static int
@@ -168,10 +173,24 @@ check_with(const struct evbus_publish_options *options, const void *data)
 	return 0;
 }
 
+/* What is passed by reference is not copied: any size that fits the event. */
+static int
+check_with_size(const struct evbus_topic *topic, size_t size,
+    const struct evbus_publish_options *options)
+{
+	if (options->release == NULL)
+		return check_size(topic, size);
+	if (size > UINT32_MAX)
+		return evbus__fail(EVBUS_EMSGSIZE, "a payload of %zu bytes by "
+		    "reference; the limit is %u", size, UINT32_MAX);
+	return 0;
+}
+
 int
 evbus__publish_with(struct evbus_topic *topic, const void *data, size_t size,
     const struct evbus_publish_options *options, size_t options_size)
 {
+	static const struct evbus_publish_options defaults;
 	struct evbus_publisher *publisher;
 	struct evbus__how how = { 0 };
 	int error;
@@ -181,28 +200,24 @@ evbus__publish_with(struct evbus_topic *topic, const void *data, size_t size,
 	if (error == 0)
 		error = evbus__publish_check("evbus_publish_with", topic, data,
 		    size, &publisher);
-	if (error == 0 && options != NULL)
-		error = check_with(options, data);
-	/* What is passed by reference is not copied: any size that fits. */
-	if (error == 0 && (options == NULL || options->release == NULL))
-		error = check_size(topic, size);
-	else if (error == 0 && size > UINT32_MAX)
-		error = evbus__fail(EVBUS_EMSGSIZE, "a payload of %zu bytes by "
-		    "reference; the limit is %u", size, UINT32_MAX);
 	if (error != 0)
 		return error;
-	how.timeout_ns = evbus__publish_timeout(topic->stream, 1);
-	if (options != NULL) {
-		if (options->set_timeout)
-			how.timeout_ns = options->timeout_ns;
-		how.set_cause = options->set_cause;
-		how.cause = options->cause;
-		how.release = options->release;
-		how.release_arg = options->release_arg;
-	}
-	error = publish_one(topic, data, size, publisher, &how);
-	if (error == 0 && options != NULL && options->sequence != NULL)
+	if (options == NULL)
+		options = &defaults;
+	how.timeout_ns = options->set_timeout ? options->timeout_ns :
+	    evbus__publish_timeout(topic->stream, 1);
+	how.set_cause = options->set_cause;
+	how.cause = options->cause;
+	how.release = options->release;
+	how.release_arg = options->release_arg;
+	error = check_with(options, data);
+	if (error == 0)
+		error = check_with_size(topic, size, options);
+	if (error == 0)
+		error = publish_one(topic, data, size, publisher, &how);
+	if (error == 0 && options->sequence != NULL)
 		*options->sequence = how.sequence;
+	evbus__call_leave(publisher);
 	return error;
 }
 

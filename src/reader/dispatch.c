@@ -35,7 +35,7 @@ evbus__retire(struct evbus_reader *reader, void *memory, size_t size)
 	    ((unsigned char *)memory - sizeof *retired);
 
 	retired->size = size;
-	retired->running = EVBUS_LOAD(&reader->entry->running, RELAXED);
+	retired->seen = 0;
 	retired->next = reader->retired;
 	reader->retired = retired;
 }
@@ -50,18 +50,35 @@ evbus__sweep(struct evbus_reader *reader)
 		return;
 	/*
 	 * GRACE: tables changed, heavy fence, read running.  Partner:
-	 * evbus__run_begin().  Even: nobody inside.  Changed since: who was
-	 * inside has left.
+	 * evbus__run_begin().  Even: nobody inside.  Changed since it was read
+	 * here first: who was inside has left.  It must not be read before the
+	 * fence: an old value would look like a change.
 	 */
 	evbus__fence_heavy();
 	running = EVBUS_LOAD(&reader->entry->running, ACQUIRE);
 	for (at = &reader->retired; *at != NULL;) {
 		retired = *at;
-		if ((running & 1) != 0 && retired->running == running) {
+		if ((running & 1) != 0 && (!retired->seen ||
+		    retired->running == running)) {
+			retired->seen = 1;
+			retired->running = running;
 			at = &retired->next;
 			continue;
 		}
 		*at = retired->next;
+		evbus__free(reader->context, retired,
+		    sizeof *retired + retired->size);
+	}
+}
+
+/* Free all of it: nobody can be inside. */
+void
+evbus__retired_free(struct evbus_reader *reader)
+{
+	struct evbus__retired *retired;
+
+	while ((retired = reader->retired) != NULL) {
+		reader->retired = retired->next;
 		evbus__free(reader->context, retired,
 		    sizeof *retired + retired->size);
 	}
@@ -191,7 +208,6 @@ evbus__dispatch_destroy(struct evbus_reader *reader)
 		if (reader->table[id] != NULL)
 			replace(reader, id, NULL);
 	evbus__sweep(reader);
-	EVBUS_ASSERT(reader->retired == NULL);
 	evbus__os_release(reader->table, reader->table_size);
 	reader->table = NULL;
 }

@@ -94,7 +94,8 @@ finish_held(struct evbus_reader *reader, struct evbus_publisher *self)
 	if (place == NULL)
 		return;
 	reader->held = NULL;
-	self->cause = 0;
+	if (self->depth == 0)
+		self->cause = 0;
 	evbus__unpin(place);
 	place->delivered++;
 	place->lost = 0;
@@ -113,6 +114,10 @@ evbus_next(struct evbus_reader *reader)
 		(void)evbus__fail(EVBUS_EINVAL, "evbus_next: reader is NULL");
 		return NULL;
 	}
+	if (reader->worker != NULL) {
+		(void)evbus__refuse_worker(reader);
+		return NULL;
+	}
 	if (evbus__run_begin(reader, &self) != 0)
 		return NULL;
 	finish_held(reader, self);
@@ -122,12 +127,14 @@ evbus_next(struct evbus_reader *reader)
 			reader->turn = 0;
 		if (next_in(reader, reader->place[reader->turn])) {
 			reader->held = reader->place[reader->turn];
-			self->cause = EVBUS_CAUSE(reader->event.stream,
-			    reader->event.sequence);
+			/* In a handler, the cause is the handler's event. */
+			if (self->depth == 0)
+				self->cause = EVBUS_CAUSE(reader->event.stream,
+				    reader->event.sequence);
 		}
 		reader->turn++;
 	}
-	evbus__run_end(reader);
+	evbus__run_leave(reader, self);
 	return reader->held == NULL ? NULL : &reader->event;
 }
 
@@ -136,8 +143,9 @@ evbus_done(struct evbus_reader *reader)
 {
 	struct evbus_publisher *self;
 
-	if (reader == NULL || evbus__run_begin(reader, &self) != 0)
+	if (reader == NULL || reader->worker != NULL ||
+	    evbus__run_begin(reader, &self) != 0)
 		return;
 	finish_held(reader, self);
-	evbus__run_end(reader);
+	evbus__run_leave(reader, self);
 }

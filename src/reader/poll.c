@@ -11,7 +11,9 @@
  */
 #include "reader/reader.h"
 
-#define LOOK_SPINS	24u	/* about a microsecond of pauses */
+#define LOOKS		10u	/* at the same stamp, then half as far */
+#define LOOK_PAUSES	4u	/* between two looks; all together about a
+				 * microsecond */
 #define LAG_STRETCH	64u	/* sequences in a poll that call for a look at
 				 * the lag */
 
@@ -81,14 +83,16 @@ act_on(struct evbus_reader *reader, struct evbus__subscription *subscription,
  * waits for it need not wait for the end of the batch.
  */
 static inline int
-may_call(struct evbus_reader *reader, const struct evbus__match *match,
-    uint64_t current)
+may_call(struct evbus_reader *reader, const struct evbus__match *match)
 {
-	if (current != match->id)
+	if (evbus_unlikely(reader->current != match->id)) {
+		reader->current = match->id;
 		EVBUS_STORE(&reader->entry->current, match->id, RELEASE);
+	}
 	EVBUS_FENCE_LIGHT(reader->fence_full);
 	if (evbus_likely(!EVBUS_LOAD(&match->subscription->dead, ACQUIRE)))
 		return 1;
+	reader->current = 0;
 	EVBUS_STORE(&reader->entry->current, 0, RELEASE);
 	return 0;
 }
@@ -105,7 +109,7 @@ call_all(struct evbus_reader *reader, const struct evbus__matches *matches)
 	for (i = 0; i < matches->count; i++, match++) {
 		if (match->handler == NULL ||
 		    reader->event.sequence < match->start ||
-		    !may_call(reader, match, 0))
+		    !may_call(reader, match))
 			continue;
 		called++;
 		verdict = match->handler(&reader->event, match->arg);
@@ -122,7 +126,7 @@ call_all(struct evbus_reader *reader, const struct evbus__matches *matches)
 static void
 deliver(struct evbus_reader *reader, struct evbus__place *place,
     const struct evbus_header *header, const struct evbus__matches *matches,
-    uint32_t flags, struct evbus_publisher *self)
+    uint32_t flags)
 {
 	unsigned called;
 
@@ -135,7 +139,7 @@ deliver(struct evbus_reader *reader, struct evbus__place *place,
 		return;
 	}
 	reader->event.flags |= flags;
-	self->cause = EVBUS_CAUSE(reader->event.stream, place->next);
+	reader->self->cause = EVBUS_CAUSE(reader->event.stream, place->next);
 	called = call_all(reader, matches);
 	place->calls += called;
 	if (called > 0) {
@@ -149,8 +153,7 @@ deliver(struct evbus_reader *reader, struct evbus__place *place,
 /* What to do with the slot at place->next; `flags` if it is an event. */
 static EVBUS_NOINLINE void
 handle_slot(struct evbus_reader *reader, struct evbus__place *place,
-    const struct evbus_header *header, uint32_t flags,
-    struct evbus_publisher *self)
+    const struct evbus_header *header, uint32_t flags)
 {
 	uint64_t meta = EVBUS_PLAIN_LOAD(&header->meta);
 	const struct evbus__matches *matches;
@@ -161,7 +164,7 @@ handle_slot(struct evbus_reader *reader, struct evbus__place *place,
 	 */
 	matches = EVBUS_LOAD(&reader->table[evbus__meta_topic(meta)], ACQUIRE);
 	if (matches != NULL)
-		deliver(reader, place, header, matches, flags, self);
+		deliver(reader, place, header, matches, flags);
 	else if (evbus__meta_flags(meta) & EVBUS_SLOT_HOLE)
 		place->holes++;
 	else
@@ -181,14 +184,15 @@ static uint32_t
 look_ahead(struct evbus__place *place, unsigned room)
 {
 	const struct evbus_stream *stream = &place->stream->pub;
-	uint32_t k = place->look, spins = LOOK_SPINS;
+	uint32_t k = place->look, looks = LOOKS, i;
 
 	if (k > room)
 		k = room;
 	while (k > 1 && !is_there(stream, place->next + k - 1)) {
-		if (spins > 0) {
-			spins--;
-			EVBUS_SPIN();
+		if (looks > 0) {
+			looks--;
+			for (i = 0; i < LOOK_PAUSES; i++)
+				EVBUS_SPIN();
 			continue;
 		}
 		k /= 2;
@@ -208,16 +212,29 @@ was_fed(struct evbus__place *place)
 		place->look *= 2;
 }
 
-/* An event in its slot, wanted by one handler: the common case, all inline. */
-static inline void
+/*
+ * An event in its slot, wanted by one handler: the common case, all inline.
+ * 0: it is none of that kind, and nothing was done.
+ */
+static inline int
 deliver_one(struct evbus_reader *reader, const struct evbus_header *header,
-    const struct evbus__matches *matches, uint64_t meta, uint64_t sequence,
-    uint32_t flags)
+    uint64_t sequence)
 {
 	struct evbus_event *event = &reader->event;
-	const struct evbus__match *match = matches->match;
+	uint64_t meta = EVBUS_PLAIN_LOAD(&header->meta);
+	const struct evbus__matches *matches;
+	const struct evbus__match *match;
 	enum evbus_verdict verdict;
 
+	/* TABLE: acquire, partner replace() in dispatch.c. */
+	matches = EVBUS_LOAD(&reader->table[evbus__meta_topic(meta)], ACQUIRE);
+	if (evbus_unlikely(matches == NULL || sequence < matches->one_from ||
+	    (meta & (uint64_t)EVBUS_SLOT_OUTSIDE << 24) != 0))
+		return 0;
+	match = matches->match;
+	if (evbus_unlikely(!may_call(reader, match)))
+		return 0;
+	reader->self->cause = reader->cause | sequence;
 	event->data = header + 1;
 	event->topic = matches->topic;
 	event->sequence = sequence;
@@ -225,105 +242,84 @@ deliver_one(struct evbus_reader *reader, const struct evbus_header *header,
 	event->cause = EVBUS_PLAIN_LOAD(&header->cause);
 	event->size = evbus__meta_size(meta);
 	event->publisher = evbus__meta_publisher(meta);
-	event->flags = flags;
 	verdict = match->handler(event, match->arg);
 	if (evbus_unlikely(verdict != EVBUS_DONE))
 		act_on(reader, match->subscription, verdict);
+	return 1;
 }
 
 /*
- * Up to `most` events in place; how many sequences were passed.  Walks a
- * pointer to the ring's end, and looks at the next stamp before it handles an
- * event, so that the last one can be told that it is.
+ * Up to `most` events in place, the first of which is there; how many sequences
+ * were passed.  Looks at the next stamp before it handles an event, so that
+ * the last one can be told that it is.  What must outlive the handler's call
+ * is kept to what fits in registers.
  */
-static unsigned
+static EVBUS_NOINLINE unsigned
 run_stretch(struct evbus_reader *reader, struct evbus__place *place,
-    unsigned most, struct evbus_publisher *self)
+    unsigned most)
 {
 	const struct evbus_stream *stream = &place->stream->pub;
-	const uint32_t *waiters = &stream->ctl->waiters;
-	struct evbus__matches *const *table = reader->table;
-	const size_t step = (size_t)1 << stream->shift;
-	const unsigned char *first = stream->slots;
-	const unsigned char *end = first + ((stream->mask + 1) <<
-	    stream->shift);
-	const unsigned char *at = (const unsigned char *)evbus__slot(stream,
-	    place->next);
-	const uint64_t cause = EVBUS_CAUSE(stream->number, 0);
-	uint64_t sequence = place->next, last = sequence + most, meta;
-	uint64_t current = EVBUS_LOAD(&reader->entry->current, RELAXED);
-	uint64_t delivered = 0;
-	const struct evbus_header *header;
-	const struct evbus__matches *matches;
-	int more = is_there(stream, sequence);
+	struct evbus_event *event = &reader->event;
+	const struct evbus_header *header, *next;
+	uint64_t sequence = place->next, last = sequence + most;
 
-	reader->event.lost = 0;
-	reader->event.stream = stream->number;
-	while (more) {
-		header = (const struct evbus_header *)(const void *)at;
-		at += step;
-		if (evbus_unlikely(at == end))
-			at = first;
+	reader->cause = EVBUS_CAUSE(stream->number, 0);
+	event->lost = 0;
+	event->stream = stream->number;
+	next = evbus__slot(stream, sequence);
+	do {
+		header = next;
+		next = evbus__slot(stream, sequence + 1);
+		EVBUS_PREFETCH_READ(evbus__slot(stream, sequence + 8));
 		/* STAMP: acquire, partner evbus__stamp(). */
-		more = EVBUS_LOAD(&((const struct evbus_header *)
-		    (const void *)at)->stamp, ACQUIRE) == sequence + 2;
-		meta = EVBUS_PLAIN_LOAD(&header->meta);
-		/* TABLE: acquire, partner replace() in dispatch.c. */
-		matches = EVBUS_LOAD(&table[evbus__meta_topic(meta)], ACQUIRE);
-		if (evbus_likely(matches != NULL &&
-		    sequence >= matches->one_from &&
-		    (meta & (uint64_t)EVBUS_SLOT_OUTSIDE << 24) == 0 &&
-		    may_call(reader, matches->match, current))) {
-			current = matches->match[0].id;
-			self->cause = cause | sequence;
-			deliver_one(reader, header, matches, meta, sequence,
-			    more ? 0 : EVBUS_EVENT_END_OF_BATCH);
-			delivered++;
-		} else {
+		event->flags = EVBUS_LOAD(&next->stamp, ACQUIRE) ==
+		    sequence + 2 ? 0 : EVBUS_EVENT_END_OF_BATCH;
+		if (evbus_unlikely(!deliver_one(reader, header, sequence))) {
+			/* Counted as delivered below: take that back. */
 			place->next = sequence;
-			handle_slot(reader, place, header,
-			    more ? 0 : EVBUS_EVENT_END_OF_BATCH, self);
-			current = EVBUS_LOAD(&reader->entry->current, RELAXED);
+			handle_slot(reader, place, header, event->flags);
+			place->delivered--;
+			place->calls--;
+			event->lost = 0;
 		}
 		sequence++;
-		if (evbus_unlikely(EVBUS_LOAD(waiters, RELAXED) != 0)) {
+		if (evbus_unlikely(EVBUS_LOAD(&stream->ctl->waiters,
+		    RELAXED) != 0)) {
 			place->next = sequence;
 			evbus__place_publish(place);
 		}
-		if (sequence == last || evbus_unlikely(reader->stop))
-			break;
-	}
-	last = sequence - (last - most);
+	} while (sequence != last && evbus_likely((event->flags &
+	    EVBUS_EVENT_END_OF_BATCH) == 0 && !reader->stop));
+	most -= (unsigned)(last - sequence);
 	place->next = sequence;
-	place->delivered += delivered;
-	place->calls += delivered;
-	return (unsigned)last;
+	place->delivered += most;
+	place->calls += most;
+	return most;
 }
 
 static unsigned
 run_in_place(struct evbus_reader *reader, struct evbus__place *place,
-    unsigned budget, struct evbus_publisher *self)
+    unsigned budget)
 {
 	unsigned passed = 0, most, n;
 
-	if (!is_there(&place->stream->pub, place->next))
-		return 0;
-	do {
+	while (passed < budget && !reader->stop &&
+	    is_there(&place->stream->pub, place->next)) {
 		most = look_ahead(place, budget - passed);
-		n = run_stretch(reader, place, most, self);
+		n = run_stretch(reader, place, most);
 		passed += n;
 		evbus__place_publish(place);
 		if (n < most)
 			break;
 		was_fed(place);
-	} while (passed < budget && !reader->stop);
+	}
 	return passed;
 }
 
 /* The same for a lossy reader, from copies. */
 static unsigned
 run_copies(struct evbus_reader *reader, struct evbus__place *place,
-    unsigned budget, struct evbus_publisher *self)
+    unsigned budget)
 {
 	uint64_t first = place->next;
 	const struct evbus_header *header;
@@ -334,7 +330,7 @@ run_copies(struct evbus_reader *reader, struct evbus__place *place,
 		if (header == NULL)
 			break;
 		handle_slot(reader, place, header,
-		    passed + 1 == budget ? EVBUS_EVENT_END_OF_BATCH : 0, self);
+		    passed + 1 == budget ? EVBUS_EVENT_END_OF_BATCH : 0);
 		place->next++;
 		passed++;
 	}
@@ -358,12 +354,12 @@ note_lag(struct evbus__place *place)
 
 static unsigned
 run_place(struct evbus_reader *reader, struct evbus__place *place,
-    unsigned budget, struct evbus_publisher *self)
+    unsigned budget)
 {
 	unsigned passed;
 
-	passed = reader->lossy ? run_copies(reader, place, budget, self) :
-	    run_in_place(reader, place, budget, self);
+	passed = reader->lossy ? run_copies(reader, place, budget) :
+	    run_in_place(reader, place, budget);
 	if (passed == 0)
 		return 0;
 	if (passed >= budget || passed >= LAG_STRETCH)
@@ -373,8 +369,7 @@ run_place(struct evbus_reader *reader, struct evbus__place *place,
 }
 
 static unsigned
-run_places(struct evbus_reader *reader, unsigned budget,
-    struct evbus_publisher *self)
+run_places(struct evbus_reader *reader, unsigned budget)
 {
 	/* Partner: evbus__reader_join(). */
 	uint32_t places = EVBUS_LOAD(&reader->places, ACQUIRE), i, at;
@@ -385,7 +380,7 @@ run_places(struct evbus_reader *reader, unsigned budget,
 		if (at >= places)
 			at = 0;
 		passed += run_place(reader, reader->place[at],
-		    budget - passed, self);
+		    budget - passed);
 	}
 	reader->turn = places == 0 ? 0 : (reader->turn + 1) % places;
 	return passed;
@@ -405,16 +400,17 @@ evbus__reader_poll(struct evbus_reader *reader, unsigned budget)
 		return error;
 	reader->stop = 0;
 	reader->verdict = 0;
+	reader->current = 0;
 	cause = self->cause;
 	self->depth++;
-	passed = run_places(reader, budget > INT32_MAX ? INT32_MAX : budget,
-	    self);
+	reader->self = self;
+	passed = run_places(reader, budget > INT32_MAX ? INT32_MAX : budget);
 	self->depth--;
 	self->cause = cause;
 	if (passed > 0)
 		EVBUS_STORE(&entry->polls, entry->polls + 1, RELAXED);
 	verdict = reader->verdict;
-	evbus__run_end(reader);
+	evbus__run_leave(reader, self);
 	return verdict != 0 ? verdict : (int)passed;
 }
 
@@ -423,6 +419,8 @@ evbus_poll(struct evbus_reader *reader, unsigned budget)
 {
 	if (evbus_unlikely(reader == NULL))
 		return evbus__fail(EVBUS_EINVAL, "evbus_poll: reader is NULL");
+	if (evbus_unlikely(reader->worker != NULL))
+		return evbus__refuse_worker(reader);
 	if (evbus_unlikely(reader->held != NULL))
 		evbus_done(reader);
 	return evbus__reader_poll(reader, budget);

@@ -94,7 +94,7 @@ static int
 take_slot(struct evbus__context *context, struct evbus_reader **result)
 {
 	struct evbus__readers *readers = context->readers;
-	struct evbus_reader *reader;
+	struct evbus_reader *reader, *last = NULL, **at;
 
 	if (readers->opened < readers->limit) {
 		reader = evbus__alloc(context, sizeof *reader);
@@ -114,14 +114,18 @@ take_slot(struct evbus__context *context, struct evbus_reader **result)
 		*result = reader;
 		return 0;
 	}
-	reader = readers->free_first;
-	if (reader == NULL || (reader->worker != NULL &&
-	    !readers->worker_done_with(reader)))
+	for (at = &readers->free_first; *at != NULL; at = &(*at)->next_free) {
+		if ((*at)->worker == NULL || readers->worker_done_with(*at))
+			break;
+		last = *at;
+	}
+	reader = *at;
+	if (reader == NULL)
 		return evbus__fail(EVBUS_ELIMIT, "%u readers are open, as many "
 		    "as max_readers allows", readers->limit);
-	readers->free_first = reader->next_free;
-	if (readers->free_first == NULL)
-		readers->free_last = NULL;
+	*at = reader->next_free;
+	if (readers->free_last == reader)
+		readers->free_last = last;
 	reader->next_free = NULL;
 	*result = reader;
 	return 0;
@@ -215,8 +219,10 @@ make_locked(struct evbus__context *context, struct evbus_publisher *self,
 {
 	struct evbus__readers *readers = context->readers;
 	struct evbus_reader *reader = NULL;
-	int error = take_slot(context, &reader);
+	int error = evbus__check_open(context);
 
+	if (error == 0)
+		error = take_slot(context, &reader);
 	if (error != 0)
 		return error;
 	set_up(reader, options, self);
@@ -500,6 +506,7 @@ evbus__readers_destroy(struct evbus__context *context)
 	if (readers == NULL)
 		return;
 	for (i = 0; i < readers->opened; i++) {
+		evbus__retired_free(readers->reader[i]);
 		evbus__free(context, readers->reader[i]->place,
 		    places_size(readers));
 		evbus__free(context, readers->reader[i],

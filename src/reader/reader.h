@@ -90,8 +90,9 @@ struct evbus__place {
 struct evbus__retired {
 	struct evbus__retired *next;
 	size_t size;			/* of what lies behind */
-	uint32_t running;		/* when it was taken out */
-	uint32_t reserved[3];
+	uint32_t running;		/* when first seen by a sweep */
+	uint32_t seen;			/* `running` is valid */
+	uint32_t reserved[2];
 };
 _Static_assert(sizeof(struct evbus__retired) % 16 == 0, "keeps alignment");
 
@@ -117,6 +118,7 @@ struct evbus_reader {
 	uint64_t start_sequence;
 	int64_t spin_ns;
 	void *worker;			/* struct evbus__worker, layer 6 */
+	uint32_t left_worker;		/* which change of its list that was */
 
 	/* Written under the bus's lock, read by who runs it. */
 	uint32_t state;			/* atomic */
@@ -132,6 +134,10 @@ struct evbus_reader {
 
 	/* Written by who runs it. */
 	struct evbus_event event EVBUS_ALIGNED(EVBUS_LINE);
+	struct evbus_publisher *self;	/* its record */
+	uint64_t cause;			/* of what handlers publish, without
+					 * the sequence */
+	uint64_t current;		/* copy of entry->current */
 	struct evbus__place *held;	/* place of the event that evbus_next()
 					 * returned */
 	uint32_t turn;			/* place to begin with */
@@ -174,6 +180,10 @@ void evbus__reader_finish(struct evbus_reader *);
 /* run.c: who runs a reader enters and leaves; GRACE. */
 int evbus__run_begin(struct evbus_reader *, struct evbus_publisher **);
 void evbus__run_end(struct evbus_reader *);
+/* What follows evbus__run_begin(). */
+void evbus__run_leave(struct evbus_reader *, struct evbus_publisher *self);
+/* A worker runs it: EVBUS_EOWNER for anybody else. */
+int evbus__refuse_worker(const struct evbus_reader *);
 /* The same, only to look: 1: entered, and evbus__run_end() must follow. */
 int evbus__run_peek(struct evbus_reader *);
 /* Wait until nobody runs it, or a subscription's handler does not. */
@@ -193,6 +203,7 @@ void *evbus__retirable(struct evbus_reader *, size_t size);
 void evbus__retire(struct evbus_reader *, void *memory, size_t size);
 /* Free what nobody can hold any more. */
 void evbus__sweep(struct evbus_reader *);
+void evbus__retired_free(struct evbus_reader *);
 
 /* place.c: cursors while running. */
 void evbus__place_publish(struct evbus__place *);

@@ -20,6 +20,13 @@ refuse_busy(struct evbus_reader *reader, const struct evbus_publisher *self)
 }
 
 int
+evbus__refuse_worker(const struct evbus_reader *reader)
+{
+	return evbus__fail(EVBUS_EOWNER, "reader \"%s\" is run by a worker",
+	    reader->entry->name);
+}
+
+int
 evbus__run_begin(struct evbus_reader *reader, struct evbus_publisher **self)
 {
 	struct evbus__reader_entry *entry = reader->entry;
@@ -27,9 +34,12 @@ evbus__run_begin(struct evbus_reader *reader, struct evbus_publisher **self)
 	uint32_t running;
 	int error;
 
-	error = evbus__check_alive(reader->context);
-	if (error != 0)
-		return error;
+	if (evbus_unlikely(EVBUS_LOAD(&reader->context->state, ACQUIRE) !=
+	    EVBUS__OPEN)) {
+		error = evbus__check_alive(reader->context);
+		if (error != 0)
+			return error;
+	}
 	publisher = evbus__self(reader->context);
 	if (publisher == NULL)
 		return evbus__failed();
@@ -55,8 +65,16 @@ evbus__run_begin(struct evbus_reader *reader, struct evbus_publisher **self)
 		evbus__run_end(reader);
 		return evbus__fail(EVBUS_ECLOSED, "the reader is closed");
 	}
+	evbus__call_enter(publisher);
 	*self = publisher;
 	return 0;
+}
+
+void
+evbus__run_leave(struct evbus_reader *reader, struct evbus_publisher *self)
+{
+	evbus__run_end(reader);
+	evbus__call_leave(self);
 }
 
 int
@@ -75,6 +93,25 @@ evbus__run_peek(struct evbus_reader *reader)
 	return 0;
 }
 
+/*
+ * Somebody waits for quiet, or left something to be finished here.  What
+ * on_closed calls does not wait, as inside a handler: this may be a worker.
+ */
+static void
+end_slowly(struct evbus_reader *reader)
+{
+	struct evbus_publisher *self = evbus__self(reader->context);
+
+	if (self != NULL)
+		self->depth++;
+	evbus__finish_ends(reader);
+	evbus__futex_wake(&reader->entry->running, INT_MAX);
+	if (EVBUS_LOAD(&reader->state, ACQUIRE) == EVBUS__READER_CLOSING)
+		evbus__reader_finish(reader);
+	if (self != NULL)
+		self->depth--;
+}
+
 void
 evbus__run_end(struct evbus_reader *reader)
 {
@@ -84,13 +121,8 @@ evbus__run_end(struct evbus_reader *reader)
 	EVBUS_STORE(&entry->running, EVBUS_LOAD(&entry->running, RELAXED) + 1,
 	    RELEASE);						/* GRACE */
 	EVBUS_FENCE_LIGHT(reader->context->fence_full);		/* GRACE */
-	if (evbus_likely(EVBUS_LOAD(&reader->ending, RELAXED) == 0))
-		return;
-	/* Somebody waits for quiet, or left something to be finished here. */
-	evbus__finish_ends(reader);
-	evbus__futex_wake(&entry->running, INT_MAX);
-	if (EVBUS_LOAD(&reader->state, ACQUIRE) == EVBUS__READER_CLOSING)
-		evbus__reader_finish(reader);
+	if (evbus_unlikely(EVBUS_LOAD(&reader->ending, RELAXED) != 0))
+		end_slowly(reader);
 }
 
 /* Does the reader not run, or not this subscription's handler? */

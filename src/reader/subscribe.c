@@ -8,8 +8,10 @@
  *
  * Where it starts (D1).  A topic to come: at its first event.  A topic that
  * exists, on a reader that starts now: at the stream's tail as of before it is
- * entered in the table; so nothing published before is handed over, and
- * everything committed after the call returned is.
+ * entered in the table, or at the first claim below that is still open; so
+ * everything committed after the call returned is handed over, and nothing
+ * that was committed before, but for what stands behind such a claim.  On a
+ * reader that starts at a sequence: there.
  */
 #include <string.h>
 
@@ -169,19 +171,37 @@ join_streams(struct evbus_reader *reader, struct evbus_publisher *self,
 	return 0;
 }
 
+/*
+ * Where a subscription starts in a stream whose topic exists: see the head of
+ * this file.
+ */
+static uint64_t
+start_in(const struct evbus_reader *reader, const struct evbus_stream *handle)
+{
+	const struct evbus__stream *stream = evbus__stream_of(handle);
+	const struct evbus__place *place = evbus__reader_place(reader, stream);
+	uint64_t from, held, tail;
+
+	if (reader->start == EVBUS_START_OLDEST)
+		return 0;
+	if (reader->start == EVBUS_START_SEQUENCE)
+		return reader->start_sequence;
+	from = EVBUS_LOAD(&place->cursor->next, ACQUIRE);
+	held = EVBUS_LOAD(&handle->ctl->limit, ACQUIRE) - handle->mask - 1;
+	/* JOIN: acquire, see evbus__stream_join(). */
+	tail = EVBUS_LOAD(&handle->ctl->tail, ACQUIRE);
+	return evbus__committed_from(stream, from > held ? from : held, tail);
+}
+
 /* The callback of the trie of names: a topic that exists. */
 static int
 enter(void *value, void *arg)
 {
 	struct evbus__subscription *subscription = arg;
 	struct evbus_topic *topic = value;
-	uint64_t start = 0;
 
-	if (subscription->reader->start == EVBUS_START_NOW)
-		/* JOIN: acquire, see evbus__stream_join(). */
-		start = EVBUS_LOAD(&topic->stream->ctl->tail, ACQUIRE);
 	return evbus__dispatch_add(subscription->reader, topic, subscription,
-	    start);
+	    start_in(subscription->reader, topic->stream));
 }
 
 static int
@@ -218,6 +238,9 @@ subscribe(struct evbus_reader *reader, struct evbus_publisher *self,
 
 	if (EVBUS_LOAD(&reader->state, ACQUIRE) != EVBUS__READER_OPEN)
 		return evbus__fail(EVBUS_ECLOSED, "the reader is closed");
+	error = evbus__check_open(reader->context);
+	if (error != 0)
+		return error;
 	error = make(reader, pattern, handler, arg, options, &subscription);
 	if (error != 0)
 		return error;

@@ -122,8 +122,7 @@ check_wait(const struct evbus_reader *reader, int64_t timeout_ns)
 		    "be EVBUS_FOREVER or a number of nanoseconds",
 		    (long long)timeout_ns);
 	if (reader->worker != NULL)
-		return evbus__fail(EVBUS_EOWNER, "reader \"%s\" is run by a "
-		    "worker", reader->entry->name);
+		return evbus__refuse_worker(reader);
 	return 0;
 }
 
@@ -132,23 +131,24 @@ evbus_wait(struct evbus_reader *reader, int64_t timeout_ns)
 {
 	int64_t deadline = evbus__deadline(timeout_ns);
 	struct evbus_publisher *self;
+	struct evbus__context *context;
 	int result = check_wait(reader, timeout_ns);
 
 	if (result != 0)
 		return result;
+	context = reader->context;
+	(void)EVBUS_FETCH_ADD(&context->inside, 1, RELAXED);
 	do {
 		/* Entering tells who runs the reader, and whether it may. */
 		result = evbus__run_begin(reader, &self);
 		if (result != 0)
-			return result;
-		evbus__run_end(reader);
-		if (timeout_ns == 0)
-			return evbus__reader_ready(reader);
-		(void)EVBUS_FETCH_ADD(&reader->context->inside, 1, RELAXED);
-		result = evbus__wait_any(reader->park, &reader, 1,
-		    reader->spin_ns, deadline);
-		(void)EVBUS_FETCH_ADD(&reader->context->inside, (uint32_t)-1,
-		    RELEASE);
+			break;
+		evbus__run_leave(reader, self);
+		result = timeout_ns == 0 ? evbus__reader_ready(reader) :
+		    evbus__wait_any(reader->park, &reader, 1, reader->spin_ns,
+		    deadline);
 	} while (result == 2);
+	/* The last touch: evbus_free() may follow. */
+	(void)EVBUS_FETCH_ADD(&context->inside, (uint32_t)-1, RELEASE);
 	return result;
 }

@@ -29,15 +29,34 @@ struct evbus__worker {
 	uint32_t ended;			/* atomic */
 	uint32_t joined;
 	uint32_t number;
+	uint32_t id;			/* atomic: the thread's, once it runs */
 	char name[EVBUS_NAME_MAX];
 };
+
+/*
+ * The worker runs the reader, even before its first poll: who looks for
+ * deadlocks must know (S3).  The lock is held.
+ */
+static void
+claim_reader(struct evbus__worker *worker, struct evbus_reader *reader)
+{
+	uint32_t id = EVBUS_LOAD(&worker->id, RELAXED);
+
+	if (id == 0 || EVBUS_LOAD(&reader->entry->polled, RELAXED) != 0)
+		return;
+	EVBUS_STORE(&reader->entry->owner, id, RELAXED);
+	EVBUS_STORE(&reader->entry->polled, 1, RELEASE);
+}
 
 static void
 copy_list(struct evbus__worker *worker)
 {
 	struct evbus__context *context = &worker->bus->context;
+	uint32_t i;
 
 	evbus__mutex_lock(&context->lock);
+	for (i = 0; i < worker->readers; i++)
+		claim_reader(worker, worker->reader[i]);
 	memcpy(worker->copy, worker->reader,
 	    worker->readers * sizeof worker->copy[0]);
 	worker->copies = worker->readers;
@@ -70,7 +89,10 @@ static void
 worker_main(void *arg)
 {
 	struct evbus__worker *worker = arg;
+	struct evbus_publisher *self = evbus__self(&worker->bus->context);
 
+	if (self != NULL)
+		EVBUS_STORE(&worker->id, self->id, RELAXED);
 	(void)evbus_publisher_set_name(worker->bus, worker->name);
 	while (EVBUS_LOAD(&worker->stop, ACQUIRE) == 0) {
 		if (EVBUS_LOAD(&worker->changed, ACQUIRE) !=
@@ -158,6 +180,7 @@ evbus__worker_join(struct evbus_reader *reader, const char *name)
 	reader->park = worker->park;
 	reader->entry->worker = worker->number + 1;
 	worker->reader[worker->readers++] = reader;
+	claim_reader(worker, reader);
 	list_changed(worker);
 	return 0;
 }
@@ -174,6 +197,7 @@ evbus__worker_leave(struct evbus_reader *reader)
 			break;
 		}
 	list_changed(worker);
+	reader->left_worker = EVBUS_LOAD(&worker->changed, RELAXED);
 }
 
 /* Has the worker forgotten a reader that left it? */
@@ -182,9 +206,8 @@ evbus__worker_done_with(struct evbus_reader *reader)
 {
 	struct evbus__worker *worker = reader->worker;
 
-	return EVBUS_LOAD(&worker->seen, ACQUIRE) ==
-	    EVBUS_LOAD(&worker->changed, RELAXED) ||
-	    EVBUS_LOAD(&worker->ended, ACQUIRE);
+	return (int32_t)(EVBUS_LOAD(&worker->seen, ACQUIRE) -
+	    reader->left_worker) >= 0 || EVBUS_LOAD(&worker->ended, ACQUIRE);
 }
 
 void

@@ -37,14 +37,16 @@ runner(const struct evbus__reader_entry *reader, int alone)
 }
 
 int
-evbus__runs_reader(const struct evbus_publisher *publisher,
-    const struct evbus__reader_entry *reader)
+evbus__runs_reader(struct evbus__context *context,
+    struct evbus_publisher *publisher, const struct evbus__reader_entry *reader)
 {
 	uint32_t id = runner(reader, 0);
 
 	if (id == 0)
 		id = EVBUS_LOAD(&reader->opener, RELAXED);
-	return id == publisher->id;
+	/* A reader whose thread has ended belongs to who asks. */
+	return id != 0 && (id == publisher->id ||
+	    evbus__publisher_by_id(context, id) == NULL);
 }
 
 static void

@@ -148,6 +148,8 @@ wait_for_space(struct evbus__stream *stream, struct evbus_publisher *publisher,
 	int64_t since = evbus__os_now();
 	int result, waited;
 
+	/* Until the section of a claim, evbus_free() is to see us here. */
+	(void)EVBUS_FETCH_ADD(&stream->context->inside, 1, RELAXED);
 	(void)EVBUS_FETCH_ADD(&ctl->waits, 1, RELAXED);
 	(void)EVBUS_FETCH_ADD(&ctl->waiting, 1, RELAXED);
 	do {
@@ -163,11 +165,14 @@ wait_for_space(struct evbus__stream *stream, struct evbus_publisher *publisher,
 	(void)EVBUS_FETCH_ADD(&ctl->waiting, (uint32_t)-1, RELAXED);
 	(void)EVBUS_FETCH_ADD(&ctl->wait_ns,
 	    (uint64_t)(evbus__os_now() - since), RELAXED);
-	if (result != 0)
-		return result;
-	(void)EVBUS_FETCH_ADD(&ctl->timedout, 1, RELAXED);
-	return evbus__fail(EVBUS_ETIMEDOUT, "stream \"%s\" was full for "
-	    "%lld ns", stream->pattern, (long long)timeout_ns);
+	if (result == 0) {
+		(void)EVBUS_FETCH_ADD(&ctl->timedout, 1, RELAXED);
+		result = evbus__fail(EVBUS_ETIMEDOUT, "stream \"%s\" was "
+		    "full for %lld ns", stream->pattern,
+		    (long long)timeout_ns);
+	}
+	(void)EVBUS_FETCH_ADD(&stream->context->inside, (uint32_t)-1, RELEASE);
+	return result;
 }
 
 /*

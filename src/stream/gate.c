@@ -22,15 +22,17 @@
  */
 #include "stream/stream.h"
 
-/* Sequences from `from` on that are committed or holes; stops at `until`. */
-static uint64_t
-committed_from(const struct evbus__stream *stream, uint64_t from,
+uint64_t
+evbus__committed_from(const struct evbus__stream *stream, uint64_t from,
     uint64_t until)
 {
-	/* STAMP: acquire: the earlier writer is done with its slot. */
+	/*
+	 * STAMP: acquire: the earlier writer is done with its slot.  A later
+	 * lap's stamp says so as well.
+	 */
 	while (from < until &&
-	    EVBUS_LOAD(&evbus__slot(&stream->pub, from)->stamp, ACQUIRE) ==
-	    from + 1)
+	    EVBUS_LOAD(&evbus__slot(&stream->pub, from)->stamp, ACQUIRE) >
+	    from)
 		from++;
 	return from;
 }
@@ -70,7 +72,7 @@ lowest(struct evbus__stream *stream, uint64_t until)
 		    next - stream->pub.mask - 1 > low)
 			low = next - stream->pub.mask - 1;
 		low = raise_to(&ctl->frontier,
-		    committed_from(stream, low, until));
+		    evbus__committed_from(stream, low, until));
 	}
 	return low;
 }

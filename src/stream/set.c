@@ -14,14 +14,14 @@
  *     G0 + N or was stored before: the cached gate stands still at some
  *     G1 >= G0 until the cursor moves.
  *  3. The start is chosen at or above G1: no slot from G1 on can be claimed
- *     again before the cursor passes it.  Only now is the cursor moved up.
+ *     again before the cursor passes it.  Only now is the cursor moved up, and
+ *     not above a claim that is still open: until now it was that claim which
+ *     held the gate, from now on it is the cursor.
  * A start below G1 is EVBUS_EGONE: its slot may be claimed at any time.
  *
  * Leave: swap, grace period, wake publishers that wait for space: their second
  * look finds the new set, or the futex word has changed.
  */
-#include <string.h>
-
 #include "stream/stream.h"
 
 static size_t
@@ -46,47 +46,107 @@ swap_set(struct evbus__stream *stream, struct evbus_publisher *self,
 	evbus__free(context, old, set_size(old->count));
 }
 
+/* Members of the set whose cursor is another one. */
+static uint32_t
+count_others(const struct evbus__set *old, const struct evbus__cursor *cursor)
+{
+	uint32_t i, n = 0;
+
+	for (i = 0; i < old->count; i++)
+		n += old->member[i].cursor != cursor;
+	return n;
+}
+
+static void
+add_member(struct evbus__set *set, const struct evbus__member *member,
+    int gating)
+{
+	set->member[set->count++] = *member;
+	if (gating)
+		set->gating++;
+}
+
+/* Members of the old set, gating ones or others, but not this cursor's. */
+static void
+add_others(struct evbus__set *set, const struct evbus__set *old,
+    const struct evbus__cursor *cursor, int gating)
+{
+	uint32_t i = gating ? 0 : old->gating;
+	uint32_t end = gating ? old->gating : old->count;
+
+	for (; i < end; i++)
+		if (old->member[i].cursor != cursor)
+			add_member(set, &old->member[i], gating);
+}
+
+/*
+ * The set with a member more; a cursor that could not leave earlier, for lack
+ * of memory, is not in it twice.
+ */
 static struct evbus__set *
 set_with(struct evbus__stream *stream, const struct evbus__member *member,
     int lossy)
 {
 	const struct evbus__set *old = stream->set;
 	struct evbus__set *set;
-	uint32_t at = lossy ? old->count : old->gating;
 
-	set = evbus__alloc(stream->context, set_size(old->count + 1));
+	set = evbus__alloc(stream->context,
+	    set_size(count_others(old, member->cursor) + 1));
 	if (set == NULL)
 		return NULL;
-	memcpy(set->member, old->member, at * sizeof set->member[0]);
-	set->member[at] = *member;
-	memcpy(set->member + at + 1, old->member + at,
-	    (old->count - at) * sizeof set->member[0]);
-	set->gating = old->gating + (lossy ? 0 : 1);
-	set->count = old->count + 1;
+	add_others(set, old, member->cursor, 1);
+	if (!lossy)
+		add_member(set, member, 1);
+	add_others(set, old, member->cursor, 0);
+	if (lossy)
+		add_member(set, member, 0);
 	return set;
 }
 
-/* Where a cursor starts, given what is held; 0 or EVBUS_EGONE. */
+static struct evbus__set *
+set_without(struct evbus__stream *stream, const struct evbus__cursor *cursor)
+{
+	const struct evbus__set *old = stream->set;
+	struct evbus__set *set;
+
+	set = evbus__alloc(stream->context,
+	    set_size(count_others(old, cursor)));
+	if (set == NULL)
+		return NULL;
+	add_others(set, old, cursor, 1);
+	add_others(set, old, cursor, 0);
+	return set;
+}
+
+/*
+ * Where a cursor starts, given what is held; 0 or EVBUS_EGONE.  Never above an
+ * open claim: the cursor would let the gate pass it, and another producer write
+ * the slot that is still being written.
+ */
 static int
 choose_start(const struct evbus__stream *stream, uint64_t held, uint64_t tail,
     int lossy, int start, uint64_t sequence, uint64_t *chosen)
 {
-	*chosen = tail;
+	*chosen = held;
 	if (start == EVBUS_START_OLDEST)
-		*chosen = held;
-	if (start != EVBUS_START_SEQUENCE)
 		return 0;
-	if (sequence > tail)
+	if (start == EVBUS_START_SEQUENCE && sequence > tail)
 		return evbus__fail(EVBUS_EINVAL, "sequence %llu of stream "
 		    "\"%s\" does not exist yet: the next one is %llu",
 		    (unsigned long long)sequence, stream->pattern,
 		    (unsigned long long)tail);
-	if (sequence < held && !lossy)
+	if (start == EVBUS_START_SEQUENCE && sequence < held) {
+		*chosen = sequence;
+		if (lossy)
+			return 0;
 		return evbus__fail(EVBUS_EGONE, "sequence %llu of stream "
 		    "\"%s\" is no longer held: the oldest is %llu",
 		    (unsigned long long)sequence, stream->pattern,
 		    (unsigned long long)held);
-	*chosen = sequence;
+	}
+	if (start == EVBUS_START_SEQUENCE)
+		tail = sequence;
+	*chosen = evbus__committed_from(stream, held, tail);
 	return 0;
 }
 
@@ -145,27 +205,17 @@ void
 evbus__stream_leave(struct evbus__stream *stream, struct evbus_publisher *self,
     struct evbus__cursor *cursor)
 {
-	const struct evbus__set *old = stream->set;
 	struct evbus__set *set;
-	uint32_t i, n = 0;
 
 	EVBUS_STORE(&cursor->used, 0, RELEASE);
 	EVBUS_STORE(&cursor->pin, 0, RELEASE);
-	set = evbus__alloc(stream->context, set_size(old->count));
+	set = set_without(stream, cursor);
 	if (set == NULL) {
 		/* It stays in the set, where it holds nobody back. */
 		EVBUS_STORE(&cursor->next, EVBUS__CURSOR_GONE, RELEASE);
 		evbus__space_wake(stream->pub.ctl);
 		return;
 	}
-	for (i = 0; i < old->count; i++) {
-		if (old->member[i].cursor == cursor)
-			continue;
-		if (i < old->gating)
-			set->gating++;
-		set->member[n++] = old->member[i];
-	}
-	set->count = n;
 	swap_set(stream, self, set);
 	evbus__space_wake(stream->pub.ctl);
 }

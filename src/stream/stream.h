@@ -94,6 +94,11 @@ uint64_t evbus__gate_refresh(struct evbus__stream *, struct evbus_publisher *,
 /* The smallest lossless cursor, or what is committed where there is none. */
 uint64_t evbus__gate_now(struct evbus__stream *, struct evbus_publisher *);
 
+/* The first sequence in [from, until) that is neither committed nor a hole, or
+ * `until`. */
+uint64_t evbus__committed_from(const struct evbus__stream *, uint64_t from,
+    uint64_t until);
+
 /* set.c: join and leave; the bus's lock is held. */
 int evbus__stream_join(struct evbus__stream *, struct evbus_publisher *self,
     const struct evbus__member *, int lossy, int start, uint64_t sequence);
@@ -121,7 +126,7 @@ int evbus__wait_note(struct evbus__context *, struct evbus_publisher *,
     unsigned kind, uint64_t what, uint64_t need);
 void evbus__wait_forget(struct evbus__context *, struct evbus_publisher *);
 /* Does `publisher` run this reader, as far as anybody knows? */
-int evbus__runs_reader(const struct evbus_publisher *,
+int evbus__runs_reader(struct evbus__context *, struct evbus_publisher *,
     const struct evbus__reader_entry *);
 
 #endif /* EVBUS_SRC_STREAM_H */

@@ -53,6 +53,7 @@ struct explore_test {
 	void (*setup)(void);
 	void (*body[EXPLORE_FIBERS_MAX])(void);
 	void (*finish)(void);
+	const char *flags;	/* of the driver, for more rows: "f"; or NULL */
 };
 
 enum explore_strategy { EXPLORE_RANDOM, EXPLORE_DFS };
@@ -99,6 +100,13 @@ int explore_run(const struct explore_test *, const struct explore_options *,
 
 /* The calling fiber, 1 to nthreads; 0 in setup and finish. */
 int explore_self(void);
+/* How many fibers the scenario has. */
+int explore_fibers(void);
+/*
+ * In setup: from now on the library takes context 0 for this fiber, so that the
+ * fiber's record can be made before it runs; 0 ends it.
+ */
+void explore_stand_for(int fiber);
 /* Any number from 0 to n - 1; all of them are explored. */
 int explore_choose(int n);
 /* Move the virtual clock. */

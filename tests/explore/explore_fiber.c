@@ -282,11 +282,12 @@ explore__pause(const char *file, int line)
 {
 	struct fiber *f = explore__me();
 
-	if (ex.current == 0)
+	/* A second pause in a row is the first one. */
+	if (ex.current == 0 || !f->loaded)
 		return;
 	step(file, line);
 	TRACE("pause", NULL, 0, 0, -1, NULL, file, line);
-	if (f->loaded && !f->stale)
+	if (!f->stale)
 		f->state = FIBER_PAUSED;
 	reschedule(1);
 	f->loaded = f->stale = f->timed = 0;

@@ -24,6 +24,7 @@
 #define LARGE_FROM	((size_t)128 << 10)
 #define GRAIN		((size_t)16)
 #define PAGE		((size_t)4096)
+#define RUBBISH		0xd5
 
 struct head {
 	size_t size;
@@ -166,7 +167,10 @@ explore_heap_live(void)
 	return heap.live;
 }
 
-/* Whoever touches [p, p + size) from now on uses freed memory. */
+/*
+ * Whoever touches [p, p + size) from now on uses freed memory.  Accesses
+ * without a hook find rubbish there.
+ */
 void
 explore__heap_release(void *p, size_t size)
 {
@@ -176,6 +180,7 @@ explore__heap_release(void *p, size_t size)
 		explore_fail("freed twice: %s", explore__place(p));
 	at = (uintptr_t)p - (uintptr_t)heap.small;
 	if (at < SMALL_SIZE) {
+		memset(p, RUBBISH, size);
 		memset(heap.freed + at / GRAIN, 1,
 		    round_up(size, GRAIN) / GRAIN);
 		return;

@@ -44,6 +44,6 @@ void toy_setup(void);
 #define TOY(id, promise, setup, finish, ...) \
 	const struct explore_test toy_##id = { #id, promise, \
 	    (int)(sizeof((void (*[])(void)){ __VA_ARGS__ }) / \
-	    sizeof(void (*)(void))), setup, { __VA_ARGS__ }, finish }
+	    sizeof(void (*)(void))), setup, { __VA_ARGS__ }, finish, NULL }
 
 #endif /* EVBUS_EXPLORE_TOYS_H */

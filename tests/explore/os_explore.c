@@ -31,6 +31,7 @@ static struct {
 	void *value;
 } thread_exit[CONTEXTS];
 static int exits;
+static int standing_for;	/* context 0 is taken for this fiber */
 
 void
 explore__tls_reset(void)
@@ -43,6 +44,26 @@ explore__tls_reset(void)
 		thread_exit[i].value = NULL;
 	}
 	exits = 0;
+	standing_for = 0;
+}
+
+/* Whose thread-local things the running code gets. */
+static int
+thread_self(void)
+{
+	return ex.current != 0 ? ex.current : standing_for;
+}
+
+int
+explore_fibers(void)
+{
+	return ex.test->nthreads;
+}
+
+void
+explore_stand_for(int fiber)
+{
+	standing_for = fiber;
 }
 
 /* Which context's record holds p; -1: none does. */
@@ -78,9 +99,9 @@ evbus__x_tls(size_t size_bytes)
 	if (size_bytes > TLS_SIZE)
 		explore_fail("evbus__x_tls: %zu bytes, at most %zu",
 		    size_bytes, TLS_SIZE);
-	if (size_bytes > tls_used[ex.current])
-		tls_used[ex.current] = size_bytes;
-	return tls[ex.current].bytes;
+	if (size_bytes > tls_used[thread_self()])
+		tls_used[thread_self()] = size_bytes;
+	return tls[thread_self()].bytes;
 }
 
 void
@@ -324,8 +345,8 @@ evbus__os_release(void *base, size_t size)
 int
 evbus__os_at_thread_exit(void (*function)(void *), void *value)
 {
-	thread_exit[ex.current].function = function;
-	thread_exit[ex.current].value = value;
+	thread_exit[thread_self()].function = function;
+	thread_exit[thread_self()].value = value;
 	return 0;
 }
 

@@ -29,6 +29,7 @@ struct scenario_log {
 	struct scenario_got got[SCENARIO_EVENTS];
 	unsigned count;
 	unsigned closed;	/* calls of on_closed */
+	unsigned ended;		/* the handler must not be called any more */
 };
 
 struct scenario {
@@ -58,8 +59,9 @@ void scenario_on_closed(void *log);
 /* Publish the running fiber's next event; what evbus_publish() answers. */
 int scenario_publish(void);
 int scenario_try_publish(void);
-/* The same in parts; `index` counts as scenario_publish() would. */
+/* The same in parts. */
 int scenario_claim(struct evbus_claim *);
+int scenario_try_claim(struct evbus_claim *);
 int scenario_commit(struct evbus_claim *);
 /* Poll until `count` events have come, sleeping in between. */
 void scenario_read(unsigned i, unsigned count);
@@ -78,7 +80,21 @@ void scenario_finish(void);
 
 /* All scenarios. */
 #define SCENARIOS(S) \
-	S(publish_x_publish)
+	S(publish_x_publish) S(publish_x_gate) S(publish_x_gate_sp) \
+	S(publish_x_gate_high) S(publish_x_next) S(publish_x_full) \
+	S(publish_x_full_two) S(publish_x_lap) S(wait_x_wake) \
+	S(wait_x_wake_two) S(wait_x_publish_two) S(wait_x_subscribe) \
+	S(wait_x_reader_close) S(lossy_x_lap) S(lossy_x_lap_two) \
+	S(lossy_x_lap_high) S(lossy_x_wake) S(join_x_publish) \
+	S(join_x_publish_used) S(join_x_publish_two) S(join_x_oldest) \
+	S(join_x_reader) S(join_x_claim) S(subscribe_x_poll) \
+	S(leave_x_publisher) S(leave_x_publisher_own) \
+	S(leave_x_publisher_two) S(unsubscribe_x_poll) \
+	S(unsubscribe_x_publish) S(leave_x_poll) S(claim_x_abort) \
+	S(claim_x_lap) S(claim_x_exit) S(close_x_publish) \
+	S(close_x_publish_two) S(close_x_publish_timeout) S(close_x_full) \
+	S(close_x_wait) S(close_x_subscribe) S(close_x_handler) \
+	S(close_x_lossy)
 
 #define SCENARIO__DECLARE(name) extern const struct explore_test name;
 SCENARIOS(SCENARIO__DECLARE)

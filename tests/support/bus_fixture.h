@@ -22,7 +22,10 @@
 
 #include <cmocka.h>
 
-#include <evbus.h>
+#include <evbus/bus.h>
+#include <evbus/publish.h>
+#include <evbus/reader.h>
+#include <evbus/topic.h>
 
 #define FIXTURE_MS INT64_C(1000000)
 #define FIXTURE_SECOND INT64_C(1000000000)

@@ -2,48 +2,45 @@
 /*
  * fault_alloc.c - see fault_alloc.h.
  *
- * In front of each block lies its size, as far as the alignment that the bus
- * may rely on asks for.  New blocks are filled with garbage, old ones too.
+ * In front of each block lies its size.  Blocks are aligned as little as an
+ * allocator may do it.  New ones are filled with garbage, old ones too.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "fault_alloc.h"
 
-#define ALIGNMENT ((size_t)EVBUS_LINE)
+#define HEAD ((size_t)16)
 
 static void *
 fault_get(size_t size, void *arg)
 {
 	struct fault_alloc *fault = arg;
 	unsigned char *block = NULL;
-	size_t whole;
 	int refused;
 
 	pthread_mutex_lock(&fault->lock);
 	fault->calls++;
 	refused = fault->fail_at != 0 && (fault->calls == fault->fail_at ||
 	    (fault->fail_on && fault->calls > fault->fail_at));
-	if (!refused) {
-		whole = (ALIGNMENT + size + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
-		block = aligned_alloc(ALIGNMENT, whole);
-	}
+	if (!refused)
+		block = malloc(HEAD + size);
 	if (block != NULL) {
 		memcpy(block, &size, sizeof size);
-		memset(block + ALIGNMENT, 0xa5, size);
+		memset(block + HEAD, 0xa5, size);
 		fault->blocks++;
 		fault->bytes += size;
 	} else
 		fault->failed++;
 	pthread_mutex_unlock(&fault->lock);
-	return block == NULL ? NULL : block + ALIGNMENT;
+	return block == NULL ? NULL : block + HEAD;
 }
 
 static void
 fault_put(void *p, size_t size, void *arg)
 {
 	struct fault_alloc *fault = arg;
-	unsigned char *block = (unsigned char *)p - ALIGNMENT;
+	unsigned char *block = (unsigned char *)p - HEAD;
 	size_t asked;
 
 	memcpy(&asked, block, sizeof asked);

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * scenario_leave.c - leave x blocked publisher; unsubscribe x poll (L2, S1).
+ *
+ * Who: a publisher that waits on a full ring without a time limit, and whoever
+ * makes room by taking the reader away: another thread that closes it, or the
+ * reader's own thread.  And a subscription that ends while its reader is run.
+ *
+ * Argument.  Leaving swaps the set, waits for a grace period and then changes
+ * the futex word on which publishers sleep, whether or not one is marked
+ * (SPACE).  A publisher that looked at the old set before the swap finds the
+ * word changed, or sleeps already and is woken; one that looks later finds the
+ * new set.
+ *
+ * UNSUB: who runs a handler stores which one, fences and looks whether that
+ * subscription is dead; who ends it stores that, fences and looks which one
+ * runs.  One sees the other: at 0 the handler is not running and will not run
+ * again.  GRACE: a list of matches that was taken out is freed when whoever
+ * could hold it has left.
+ *
+ * Edges: SPACE, SET, GRACE, UNSUB, TABLE.
+ */
+#include "scenario.h"
+
+static const struct evbus_options two_slots = {
+	.stream = { .capacity = 2 },
+};
+
+static void
+setup(void)
+{
+	scenario_open(&two_slots, 0);
+	scenario_reader_open(0, NULL);
+	scenario_subscribe(0);
+	EXPLORE_ASSERT(scenario_publish() == 0 && scenario_publish() == 0);
+}
+
+/* Two readers hold the gate. */
+static void
+setup_two(void)
+{
+	scenario_open(&two_slots, 0);
+	scenario_reader_open(0, NULL);
+	scenario_subscribe(0);
+	scenario_reader_open(1, NULL);
+	scenario_subscribe(1);
+	EXPLORE_ASSERT(scenario_publish() == 0 && scenario_publish() == 0);
+}
+
+static void
+publish_one(void)
+{
+	explore_assert(scenario_publish() == 0, "publish: %s", evbus_errmsg());
+}
+
+static void
+close_reader(void)
+{
+	explore_assert(evbus_reader_close(scenario.reader[0],
+	    EVBUS_FOREVER) == 0, "close: %s", evbus_errmsg());
+}
+
+static void
+poll_other(void)
+{
+	EXPLORE_ASSERT(evbus_poll(scenario.reader[1], 2) == 2);
+}
+
+/* The reader's own thread: one event, then it ends everything. */
+static void
+poll_and_close(void)
+{
+	int result;
+
+	EXPLORE_ASSERT(evbus_poll(scenario.reader[0], 1) == 1);
+	result = evbus_unsubscribe(scenario.bus, scenario.subscription[0],
+	    EVBUS_FOREVER);
+	EXPLORE_ASSERT(result == 0);
+	EXPLORE_ASSERT(scenario.log[0].closed == 1);
+	close_reader();
+}
+
+static void
+finish(void)
+{
+	EXPLORE_ASSERT(scenario.log[0].closed == 1);
+	scenario_drain();
+	scenario_check(0, 0);
+	if (scenario.reader[1] != NULL)
+		scenario_check(1, 1);
+	scenario_close();
+}
+
+const struct explore_test leave_x_publisher = {
+	"leave_x_publisher", "a blocked publisher gets through", 2,
+	setup, { publish_one, close_reader }, finish, "f"
+};
+
+const struct explore_test leave_x_publisher_own = {
+	"leave_x_publisher_own", "the same by the reader's own thread", 2,
+	setup, { publish_one, poll_and_close }, finish, NULL
+};
+
+const struct explore_test leave_x_publisher_two = {
+	"leave_x_publisher_two", "the same when two readers are in the way", 3,
+	setup_two, { publish_one, close_reader, poll_other }, finish, NULL
+};
+
+/* A subscription ends while its reader is run. */
+static void
+unsubscribe(void)
+{
+	int result;
+
+	result = evbus_unsubscribe(scenario.bus, scenario.subscription[0],
+	    EVBUS_FOREVER);
+	explore_assert(result == 0, "unsubscribe: %s", evbus_errmsg());
+	/* From here on the handler fails if it is called. */
+	EVBUS_PLAIN_STORE(&scenario.log[0].ended, 1);
+}
+
+static void
+poll(void)
+{
+	int result;
+
+	result = evbus_poll(scenario.reader[0], 2);
+	EXPLORE_ASSERT(result >= 0);
+}
+
+static void
+finish_unsubscribed(void)
+{
+	EXPLORE_ASSERT(scenario.log[0].closed == 1);
+	scenario_drain();
+	scenario_check(0, 0);
+	scenario_close();
+}
+
+const struct explore_test unsubscribe_x_poll = {
+	"unsubscribe_x_poll", "at 0 the handler does not run any more", 2,
+	setup, { unsubscribe, poll }, finish_unsubscribed, "f"
+};
+
+const struct explore_test unsubscribe_x_publish = {
+	"unsubscribe_x_publish", "the same while a publisher waits", 3,
+	setup, { unsubscribe, poll, publish_one }, finish_unsubscribed, NULL
+};
+
+/* The reader is closed while it is run. */
+static void
+poll_until_closed(void)
+{
+	int result;
+
+	result = evbus_poll(scenario.reader[0], 2);
+	EXPLORE_ASSERT(result >= 0 || result == EVBUS_ECLOSED);
+}
+
+static void
+close_and_end(void)
+{
+	close_reader();
+	EVBUS_PLAIN_STORE(&scenario.log[0].ended, 1);
+}
+
+const struct explore_test leave_x_poll = {
+	"leave_x_poll", "a reader that is run is closed when it has left", 2,
+	setup, { close_and_end, poll_until_closed }, finish, "f"
+};

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * scenario_publish.c - publish x publish (O1, O2, D1).
+ *
+ * Who: two producers on one stream, and a lossless reader that looks whenever
+ * it comes by, and once more when both are done.
+ *
+ * Argument.  A claim is a compare-and-swap of the tail, so each sequence has
+ * one owner; it is relaxed, because what a claim hands over (the slot) came
+ * with the limit (GATE), and what it publishes (the event) goes with the stamp
+ * (STAMP).  A commit waits for nobody: with the first claim still open the
+ * second event stays unseen, and no event is passed over.
+ *
+ * Edges: STAMP (evbus__stamp and the reader's load).
+ */
+#include "scenario.h"
+
+static void
+setup(void)
+{
+	scenario_open(NULL, 0);
+	scenario_reader_open(0, NULL);
+	scenario_subscribe(0);
+}
+
+static void
+produce(void)
+{
+	EXPLORE_ASSERT(scenario_publish() == 0);
+	EXPLORE_ASSERT(scenario_publish() == 0);
+}
+
+static void
+look(void)
+{
+	EXPLORE_ASSERT(evbus_poll(scenario.reader[0], 16) >= 0);
+}
+
+const struct explore_test publish_x_publish = {
+	"publish_x_publish", "no event lost, one order, whole payloads", 3,
+	setup, { produce, produce, look }, scenario_finish, NULL
+};
