@@ -11,13 +11,10 @@
 #include <evbus/publisher.h>
 #include <evbus/stream.h>
 
-#define EVBUS__PREFETCH 16u	/* slots ahead, many producers */
+#define EVBUS__PREFETCH (16 * EVBUS_CACHELINE)	/* bytes ahead of a slot */
 
 EVBUS_BEGIN_DECLS
 EVBUS_API void evbus__wake_readers(const struct evbus_stream *);
-/* The calling thread's record on another bus than last time, or NULL. */
-EVBUS_API struct evbus_publisher *evbus__enter_other(
-    const struct evbus_stream *);
 EVBUS_END_DECLS
 
 /* The slot of a sequence. */
@@ -29,8 +26,8 @@ evbus__slot(const struct evbus_stream *stream, uint64_t sequence)
 }
 
 /*
- * Enter a publish: the thread's record, marked as being inside, or NULL if the
- * thread has none yet.
+ * Enter a publish: the thread's record, marked as being inside, or NULL if it
+ * must be looked for first (evbus__self()).
  *
  * CLOSE: section = 1, light fence, load limit.  Partner: src/bus/close.c, which
  * sets limit = 0, runs the heavy fence and then reads section.  Either this
@@ -43,11 +40,8 @@ evbus__enter(const struct evbus_stream *stream, int fence_full)
 	struct evbus__tls *tls = EVBUS__TLS();
 	struct evbus_publisher *publisher = tls->last.publisher;
 
-	if (evbus_unlikely(tls->last.serial != stream->serial)) {
-		publisher = evbus__enter_other(stream);
-		if (publisher == NULL)
-			return NULL;
-	}
+	if (evbus_unlikely(tls->last.serial != stream->serial))
+		return NULL;
 	EVBUS_STORE(&publisher->section, 1, RELAXED);		/* CLOSE */
 	EVBUS_FENCE_LIGHT(fence_full);				/* CLOSE */
 	return publisher;
@@ -94,8 +88,6 @@ evbus__try_claim(const struct evbus_stream *stream,
 		} while (evbus_unlikely(!EVBUS_CAS(&ctl->tail, &tail, tail + n,
 		    RELAXED, RELAXED)));
 	}
-	/* Readers hold the lines of the last lap: ask for one ahead of time. */
-	EVBUS_PREFETCH_WRITE(evbus__slot(stream, tail + EVBUS__PREFETCH));
 	EVBUS_FENCE(RELEASE);					/* LAP */
 	*sequence = tail;
 	return 1;

@@ -84,7 +84,7 @@ struct evbus_stream {
 	uint8_t fence_full;		/* EVBUS_FENCE_LIGHT must be full */
 	uint8_t times;			/* enum evbus_times */
 	uint8_t on_full;
-	uint32_t reserved1;
+	uint32_t slot_size;		/* bytes */
 
 	uint32_t inline_max;		/* bytes of payload in a slot */
 	uint16_t number;		/* 1..; the default stream is 1 */

@@ -24,7 +24,8 @@ enum evbus__state {
 	EVBUS__OPEN = 1,
 	EVBUS__CLOSING = 2,	/* only handlers may publish */
 	EVBUS__CLOSED = 3,
-	EVBUS__FORKED = 4	/* a child of fork: dead */
+	EVBUS__FORKED = 4,	/* a child of fork: dead */
+	EVBUS__ENDING = 5	/* closing, and nobody may publish: the last look */
 };
 
 struct evbus__map;		/* base/map.h */

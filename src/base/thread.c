@@ -53,7 +53,7 @@ evbus__check_open(const struct evbus__context *context)
 	int error = evbus__check_alive(context);
 
 	if (error == 0 &&
-	    EVBUS_LOAD(&context->state, ACQUIRE) == EVBUS__CLOSING)
+	    EVBUS_LOAD(&context->state, ACQUIRE) != EVBUS__OPEN)
 		return evbus__fail(EVBUS_ECLOSED, "the bus is closing");
 	return error;
 }
@@ -169,6 +169,19 @@ thread_exit(void *value)
 	evbus__mutex_unlock(&process_lock);
 }
 
+/* Keep the calling thread's record in its cache. */
+static void
+remember(struct evbus__context *context, struct evbus_publisher *publisher)
+{
+	struct evbus__tls *tls = EVBUS__TLS();
+	struct evbus__self *self = &tls->self[context->self];
+
+	(void)evbus__os_at_thread_exit(thread_exit, tls);
+	self->serial = context->serial;
+	self->publisher = publisher;
+	tls->last = *self;
+}
+
 struct evbus_publisher *
 evbus__self(struct evbus__context *context)
 {
@@ -176,20 +189,41 @@ evbus__self(struct evbus__context *context)
 	struct evbus__self *self = &tls->self[context->self];
 	struct evbus_publisher *publisher;
 
-	if (evbus_likely(self->serial == context->serial))
+	if (evbus_likely(self->serial == context->serial)) {
+		tls->last = *self;
 		return self->publisher;
+	}
 	evbus__mutex_lock(&context->lock);
 	publisher = find_record(context, tls);
 	if (publisher == NULL)
 		publisher = make_record(context, tls);
 	evbus__mutex_unlock(&context->lock);
-	if (publisher == NULL)
-		return NULL;
-	(void)evbus__os_at_thread_exit(thread_exit, tls);
-	self->serial = context->serial;
-	self->publisher = publisher;
-	tls->last = *self;
+	if (publisher != NULL)
+		remember(context, publisher);
 	return publisher;
+}
+
+struct evbus_publisher *
+evbus__thread_reserve(struct evbus__context *context)
+{
+	return make_record(context, NULL);
+}
+
+void
+evbus__thread_adopt(struct evbus__context *context,
+    struct evbus_publisher *publisher)
+{
+	evbus__mutex_lock(&context->lock);
+	evbus__thread_of(context, publisher)->tls = EVBUS__TLS();
+	publisher->tid = evbus__os_tid();
+	evbus__mutex_unlock(&context->lock);
+	remember(context, publisher);
+}
+
+void
+evbus__thread_give_up(struct evbus_publisher *publisher)
+{
+	EVBUS_STORE(&publisher->used, 0, RELEASE);
 }
 
 static void

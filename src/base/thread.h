@@ -31,6 +31,14 @@ enum {
  */
 struct evbus_publisher *evbus__self(struct evbus__context *);
 
+/*
+ * A record for a thread that is about to start, so that it cannot be without
+ * one: reserved, or given up, under the bus's lock; the thread takes it first.
+ */
+struct evbus_publisher *evbus__thread_reserve(struct evbus__context *);
+void evbus__thread_give_up(struct evbus_publisher *);
+void evbus__thread_adopt(struct evbus__context *, struct evbus_publisher *);
+
 /* The private half of a record. */
 struct evbus__thread *evbus__thread_of(const struct evbus__context *,
     const struct evbus_publisher *);

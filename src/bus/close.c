@@ -9,9 +9,12 @@
  *  2. Drain.  The readers that the caller runs are run here.  Drained: in one
  *     look no claim is open, no reader runs, every lossless cursor stands at
  *     its tail, and the tails were the same before and after the look.
- *  3. state = CLOSED, heavy fence, sections once more.  If a lossy reader's
- *     handler has published meanwhile, it was accepted: back to 2.
- *  4. Everybody who sleeps is woken and finds ECLOSED; workers end; every
+ *  3. state = ENDING: handlers are refused as well, but readers are run on;
+ *     heavy fence, sections once more.  If a lossy reader's handler has
+ *     published meanwhile, it was accepted: back to 2.
+ *  4. state = CLOSED, heavy fence: no reader is run any more, but for those
+ *     that are running now: wait for them too.
+ *  5. Everybody who sleeps is woken and finds ECLOSED; workers end; every
  *     subscription's on_closed runs, where its handler does not run any more.
  */
 #include <string.h>
@@ -262,6 +265,38 @@ reclaim_all(struct evbus__context *context, struct evbus_publisher *self)
 		evbus__stream_reclaim(streams->stream[i], self);
 }
 
+/* Is there a reader that is running now? */
+static int
+somebody_runs(struct evbus__context *context)
+{
+	const struct evbus__readers *readers = context->readers;
+	uint32_t i;
+
+	for (i = 0; i < readers->opened; i++)
+		if (EVBUS_LOAD(&readers->reader[i]->entry->running, ACQUIRE) &
+		    1)
+			return 1;
+	return 0;
+}
+
+/* The bus is closed: wait until no handler runs; 1, or 0: timed out. */
+static int
+wait_for_handlers(struct evbus__context *context, int64_t deadline)
+{
+	uint32_t never = 0;
+
+	/* CLOSE: partner evbus__run_begin(), which looks at the state after
+	 * its fence. */
+	evbus__fence_heavy();
+	while (somebody_runs(context)) {
+		if (deadline != EVBUS_FOREVER && evbus__os_now() >= deadline)
+			return 0;
+		evbus__os_yield();
+		(void)evbus__futex_wait(&never, 0, evbus__deadline(SLICE_NS));
+	}
+	return 1;
+}
+
 /* Drain until nothing that was accepted is left out; 1, or 0: timed out. */
 static int
 drain_and_shut(struct evbus__context *context, struct evbus_publisher *self,
@@ -272,12 +307,14 @@ drain_and_shut(struct evbus__context *context, struct evbus_publisher *self,
 
 	for (;;) {
 		drained = drain(context, self, deadline, &tails);
-		set_state(context, EVBUS__CLOSED);
+		set_state(context, EVBUS__ENDING);
 		wait_for_sections(context);
 		if (!drained || sum_of_tails(context) == tails)
-			return drained;
+			break;
 		set_state(context, EVBUS__CLOSING);
 	}
+	set_state(context, EVBUS__CLOSED);
+	return wait_for_handlers(context, deadline) && drained;
 }
 
 static int
@@ -293,9 +330,9 @@ begin_close(struct evbus__context *context, const struct evbus_publisher *self)
 		    "claims: commit or abort them before evbus_close");
 	if (!EVBUS_CAS(&context->state, &state, EVBUS__CLOSING, ACQ_REL,
 	    ACQUIRE))
-		return evbus__fail(EVBUS_ECLOSED, state == EVBUS__CLOSING ?
-		    "another thread is closing the bus" :
-		    "the bus is closed");
+		return evbus__fail(EVBUS_ECLOSED, state == EVBUS__CLOSED ?
+		    "the bus is closed" :
+		    "another thread is closing the bus");
 	return 0;
 }
 

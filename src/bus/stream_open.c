@@ -87,8 +87,14 @@ open_locked(struct evbus__context *context, struct evbus_publisher *self,
 		error = evbus__stream_make(context, pattern, options, stream);
 	if (error != 0)
 		return error;
-	/* A reader that has joined stays in it; without topics it is idle. */
-	return join_readers(context, self, *stream);
+	error = join_readers(context, self, *stream);
+	if (error != 0) {
+		/* Readers that have joined stay in it: it stays, but carries
+		 * nothing, so that the pattern is free again. */
+		(*stream)->pattern[0] = '\0';
+		(*stream)->entry->pattern[0] = '\0';
+	}
+	return error;
 }
 
 int

@@ -81,7 +81,7 @@ copy_batch(struct evbus__place *place)
 		/* STAMP: acquire, partner evbus__stamp(). */
 		if (EVBUS_LOAD(&slot->stamp, ACQUIRE) != sequence + 1)
 			break;
-		meta = EVBUS_LOAD(&slot->meta, RELAXED);
+		copy_words(&meta, &slot->meta, sizeof meta);
 		copy_words(copied(place, n), slot, bytes_of(stream, meta));
 		/* The size that was copied by is the one to be believed. */
 		copied(place, n)->meta = meta;

@@ -86,8 +86,8 @@ next_in(struct evbus_reader *reader, struct evbus__place *place)
 }
 
 /* The held event is done with; the caller runs the reader. */
-static void
-finish_held(struct evbus_reader *reader, struct evbus_publisher *self)
+void
+evbus__finish_held(struct evbus_reader *reader, struct evbus_publisher *self)
 {
 	struct evbus__place *place = reader->held;
 
@@ -120,7 +120,7 @@ evbus_next(struct evbus_reader *reader)
 	}
 	if (evbus__run_begin(reader, &self) != 0)
 		return NULL;
-	finish_held(reader, self);
+	evbus__finish_held(reader, self);
 	places = EVBUS_LOAD(&reader->places, ACQUIRE);
 	for (i = 0; i < places && reader->held == NULL; i++) {
 		if (reader->turn >= places)
@@ -146,6 +146,6 @@ evbus_done(struct evbus_reader *reader)
 	if (reader == NULL || reader->worker != NULL ||
 	    evbus__run_begin(reader, &self) != 0)
 		return;
-	finish_held(reader, self);
+	evbus__finish_held(reader, self);
 	evbus__run_leave(reader, self);
 }

@@ -11,9 +11,11 @@
  */
 #include "reader/reader.h"
 
-#define LOOKS		10u	/* at the same stamp, then half as far */
+#define LOOKS		20u	/* at the same stamp, then half as far */
 #define LOOK_PAUSES	4u	/* between two looks; all together about a
 				 * microsecond */
+#define AHEAD		(6u * EVBUS_CACHELINE)
+				/* bytes that are fetched ahead */
 #define LAG_STRETCH	64u	/* sequences in a poll that call for a look at
 				 * the lag */
 
@@ -50,7 +52,7 @@ evbus__describe_outside(struct evbus_reader *reader, struct evbus__place *place,
 	copy[0] = EVBUS_PLAIN_LOAD(&words[0]);
 	copy[1] = EVBUS_PLAIN_LOAD(&words[1]);
 	memcpy(&outside, copy, sizeof outside);
-	if (place->cursor->lossy && !evbus__pin(place, &outside))
+	if (place->next < place->pin_below && !evbus__pin(place, &outside))
 		return 0;
 	reader->event.data = evbus__outside_data(&place->stream->outside,
 	    outside.entry);
@@ -213,88 +215,144 @@ was_fed(struct evbus__place *place)
 }
 
 /*
- * An event in its slot, wanted by one handler: the common case, all inline.
- * 0: it is none of that kind, and nothing was done.
+ * May the events of these matches be handed over the short way: to one handler,
+ * which is made the current one?
  */
-static inline int
-deliver_one(struct evbus_reader *reader, const struct evbus_header *header,
+static int
+one_handler(struct evbus_reader *reader, const struct evbus__matches *matches,
     uint64_t sequence)
 {
-	struct evbus_event *event = &reader->event;
-	uint64_t meta = EVBUS_PLAIN_LOAD(&header->meta);
-	const struct evbus__matches *matches;
-	const struct evbus__match *match;
-	enum evbus_verdict verdict;
+	if (matches == NULL || sequence < matches->one_from ||
+	    reader->fence_full)
+		return 0;
+	reader->event.topic = matches->topic;
+	return may_call(reader, matches->match);
+}
 
-	/* TABLE: acquire, partner replace() in dispatch.c. */
-	matches = EVBUS_LOAD(&reader->table[evbus__meta_topic(meta)], ACQUIRE);
-	if (evbus_unlikely(matches == NULL || sequence < matches->one_from ||
-	    (meta & (uint64_t)EVBUS_SLOT_OUTSIDE << 24) != 0))
-		return 0;
-	match = matches->match;
-	if (evbus_unlikely(!may_call(reader, match)))
-		return 0;
+/* The short way: the topic and the current handler are set already. */
+static inline enum evbus_verdict
+deliver_one(struct evbus_reader *reader, const struct evbus_header *header,
+    const struct evbus__match *match, uint64_t meta, uint64_t sequence)
+{
+	struct evbus_event *event = &reader->event;
+
 	reader->self->cause = reader->cause | sequence;
 	event->data = header + 1;
-	event->topic = matches->topic;
 	event->sequence = sequence;
 	event->time = (int64_t)EVBUS_PLAIN_LOAD(&header->time);
 	event->cause = EVBUS_PLAIN_LOAD(&header->cause);
 	event->size = evbus__meta_size(meta);
 	event->publisher = evbus__meta_publisher(meta);
-	verdict = match->handler(event, match->arg);
-	if (evbus_unlikely(verdict != EVBUS_DONE))
-		act_on(reader, match->subscription, verdict);
-	return 1;
+	return match->handler(event, match->arg);
+}
+
+/* The event is not of the common kind: counted as delivered, take that back. */
+static EVBUS_NOINLINE void
+deliver_other(struct evbus_reader *reader, struct evbus__place *place,
+    const struct evbus_header *header, uint64_t sequence)
+{
+	uint32_t flags = reader->event.flags & EVBUS_EVENT_END_OF_BATCH;
+
+	place->next = sequence;
+	handle_slot(reader, place, header, flags);
+	reader->event.flags = flags;
+	place->delivered--;
+	place->calls--;
+}
+
+static inline const struct evbus_header *
+slot_after(const struct evbus_stream *stream, const struct evbus_header *header,
+    uint64_t sequence)
+{
+	if (evbus_unlikely((sequence & stream->mask) == stream->mask))
+		return (const struct evbus_header *)(const void *)
+		    stream->slots;
+	return (const struct evbus_header *)(const void *)
+	    ((const unsigned char *)header + stream->slot_size);
 }
 
 /*
  * Up to `most` events in place, the first of which is there; how many sequences
- * were passed.  Looks at the next stamp before it handles an event, so that
- * the last one can be told that it is.  What must outlive the handler's call
- * is kept to what fits in registers.
+ * were passed.  Every instruction here is paid per event: what is the same as
+ * for the event before (matches, topic, handler) is not looked at again.
  */
 static EVBUS_NOINLINE unsigned
 run_stretch(struct evbus_reader *reader, struct evbus__place *place,
-    unsigned most)
+    unsigned most, uint32_t flags)
 {
 	const struct evbus_stream *stream = &place->stream->pub;
-	struct evbus_event *event = &reader->event;
-	const struct evbus_header *header, *next;
-	uint64_t sequence = place->next, last = sequence + most;
+	const struct evbus__matches *matches, *known = NULL;
+	uint64_t sequence = place->next, last = sequence + most, meta;
+	const struct evbus_header *header = evbus__slot(stream, sequence);
+	enum evbus_verdict verdict;
 
 	reader->cause = EVBUS_CAUSE(stream->number, 0);
-	event->lost = 0;
-	event->stream = stream->number;
-	next = evbus__slot(stream, sequence);
-	do {
-		header = next;
-		next = evbus__slot(stream, sequence + 1);
-		EVBUS_PREFETCH_READ(evbus__slot(stream, sequence + 8));
-		/* STAMP: acquire, partner evbus__stamp(). */
-		event->flags = EVBUS_LOAD(&next->stamp, ACQUIRE) ==
-		    sequence + 2 ? 0 : EVBUS_EVENT_END_OF_BATCH;
-		if (evbus_unlikely(!deliver_one(reader, header, sequence))) {
-			/* Counted as delivered below: take that back. */
-			place->next = sequence;
-			handle_slot(reader, place, header, event->flags);
-			place->delivered--;
-			place->calls--;
-			event->lost = 0;
+	reader->event.lost = 0;
+	reader->event.stream = stream->number;
+	reader->event.flags = flags;
+	for (;;) {
+		EVBUS_PREFETCH_READ((const unsigned char *)header + AHEAD);
+		meta = EVBUS_PLAIN_LOAD(&header->meta);
+		/* TABLE: acquire, partner replace() in dispatch.c. */
+		matches = EVBUS_LOAD(&reader->table[evbus__meta_topic(meta)],
+		    ACQUIRE);
+		if (evbus_unlikely(matches != known))
+			known = place->lost == 0 &&
+			    one_handler(reader, matches, sequence) ?
+			    matches : NULL;
+		EVBUS_FENCE_LIGHT(0);				/* UNSUB */
+		if (evbus_likely(known != NULL &&
+		    (meta & (uint64_t)EVBUS_SLOT_OUTSIDE << 24) == 0 &&
+		    !EVBUS_LOAD(&known->match[0].subscription->dead,
+		    ACQUIRE))) {
+			verdict = deliver_one(reader, header, known->match,
+			    meta, sequence);
+			if (evbus_unlikely(verdict != EVBUS_DONE))
+				act_on(reader, known->match[0].subscription,
+				    verdict);
+		} else {
+			verdict = EVBUS_STOP;	/* look at reader->stop */
+			deliver_other(reader, place, header, sequence);
+			known = NULL;
 		}
+		header = slot_after(stream, header, sequence);
 		sequence++;
 		if (evbus_unlikely(EVBUS_LOAD(&stream->ctl->waiters,
 		    RELAXED) != 0)) {
 			place->next = sequence;
 			evbus__place_publish(place);
 		}
-	} while (sequence != last && evbus_likely((event->flags &
-	    EVBUS_EVENT_END_OF_BATCH) == 0 && !reader->stop));
+		/* STAMP: acquire, partner evbus__stamp(). */
+		if (evbus_unlikely(sequence == last) || evbus_unlikely(
+		    EVBUS_LOAD(&header->stamp, ACQUIRE) != sequence + 1) ||
+		    evbus_unlikely(verdict != EVBUS_DONE && reader->stop))
+			break;
+	}
 	most -= (unsigned)(last - sequence);
 	place->next = sequence;
 	place->delivered += most;
 	place->calls += most;
 	return most;
+}
+
+/*
+ * A stretch that is there; its last event apart, since that may be the batch's
+ * last.
+ */
+static unsigned
+run_ahead(struct evbus_reader *reader, struct evbus__place *place,
+    unsigned most)
+{
+	const struct evbus_stream *stream = &place->stream->pub;
+	unsigned passed = 0;
+
+	if (most > 1)
+		passed = run_stretch(reader, place, most - 1, 0);
+	if (passed < most - 1 || reader->stop ||
+	    !is_there(stream, place->next))
+		return passed;
+	return passed + run_stretch(reader, place, 1, is_there(stream,
+	    place->next + 1) ? 0 : EVBUS_EVENT_END_OF_BATCH);
 }
 
 static unsigned
@@ -306,7 +364,7 @@ run_in_place(struct evbus_reader *reader, struct evbus__place *place,
 	while (passed < budget && !reader->stop &&
 	    is_there(&place->stream->pub, place->next)) {
 		most = look_ahead(place, budget - passed);
-		n = run_stretch(reader, place, most);
+		n = run_ahead(reader, place, most);
 		passed += n;
 		evbus__place_publish(place);
 		if (n < most)
@@ -398,6 +456,8 @@ evbus__reader_poll(struct evbus_reader *reader, unsigned budget)
 	error = evbus__run_begin(reader, &self);
 	if (evbus_unlikely(error != 0))
 		return error;
+	if (evbus_unlikely(reader->held != NULL))
+		evbus__finish_held(reader, self);
 	reader->stop = 0;
 	reader->verdict = 0;
 	reader->current = 0;
@@ -421,7 +481,5 @@ evbus_poll(struct evbus_reader *reader, unsigned budget)
 		return evbus__fail(EVBUS_EINVAL, "evbus_poll: reader is NULL");
 	if (evbus_unlikely(reader->worker != NULL))
 		return evbus__refuse_worker(reader);
-	if (evbus_unlikely(reader->held != NULL))
-		evbus_done(reader);
 	return evbus__reader_poll(reader, budget);
 }

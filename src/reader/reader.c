@@ -75,6 +75,12 @@ evbus__reader_join(struct evbus_reader *reader, struct evbus_publisher *self,
 	}
 	evbus__map_used(context->map, EVBUS__TABLE_CURSORS, index);
 	place->next = place->cursor->start;
+	/*
+	 * A lossless cursor holds the gate from now on; what lies below the
+	 * tail may have been taken back before it came, or is being so now.
+	 */
+	place->pin_below = reader->lossy ? UINT64_MAX :
+	    EVBUS_LOAD(&stream->pub.ctl->tail, ACQUIRE);
 	reader->place[places] = place;
 	/* Release, partner: acquire where places is read. */
 	EVBUS_STORE(&reader->places, places + 1, RELEASE);

@@ -27,7 +27,7 @@
 
 #define EVBUS__READER_MAGIC	0x65765264u
 #define EVBUS__COPY_BATCH	32u	/* slots a lossy reader copies at once */
-#define EVBUS__LOOK_MAX		64u	/* slots a reader looks ahead at most */
+#define EVBUS__LOOK_MAX		256u	/* slots a reader looks ahead at most */
 #define EVBUS__SPIN_NS		20000	/* before a wait sleeps */
 
 struct evbus__subscription {
@@ -71,6 +71,9 @@ struct evbus__place {
 	uint64_t next;			/* the cursor, ahead of the shared one */
 	uint64_t lost;			/* not yet told with an event */
 	uint64_t pinned;		/* ticket; 0: none */
+	uint64_t pin_below;		/* payloads outside the slots of events
+					 * below are pinned; of those above the
+					 * cursor holds the gate */
 	uint32_t look;			/* slots to look ahead */
 	uint32_t slack;			/* slots to stay clear of the producers
 					 * after having been lapped */
@@ -219,6 +222,8 @@ void evbus__unpin(struct evbus__place *);
 int evbus__reader_poll(struct evbus_reader *, unsigned budget);
 void evbus__describe(struct evbus_reader *, const struct evbus__place *,
     const struct evbus_header *, struct evbus_topic *, uint64_t sequence);
+/* evbus_done() for the event that evbus_next() returned; the caller runs. */
+void evbus__finish_held(struct evbus_reader *, struct evbus_publisher *self);
 /* Payload of an event outside its slot: 1, or 0: it is gone (lossy). */
 int evbus__describe_outside(struct evbus_reader *, struct evbus__place *,
     const struct evbus_header *);
@@ -238,6 +243,8 @@ struct evbus__subscription *evbus__subscription_find(
     const struct evbus__readers *, int64_t id);
 /* No new call starts; out of tries and tables; the lock is held. */
 void evbus__subscription_unhook(struct evbus__subscription *);
+/* Its memory is retired, or kept while a list still names it; the lock. */
+void evbus__subscription_drop(struct evbus__subscription *);
 /* Run on_closed and free: of one that is ending, of all.  No lock held. */
 void evbus__finish_end(struct evbus_reader *, int64_t id);
 void evbus__finish_ends(struct evbus_reader *);

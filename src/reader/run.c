@@ -60,8 +60,10 @@ evbus__run_begin(struct evbus_reader *reader, struct evbus_publisher **self)
 		EVBUS_STORE(&entry->owner, publisher->id, RELAXED);
 		EVBUS_STORE(&entry->polled, 1, RELEASE);
 	}
+	/* CLOSE: after the fence; partner: wait_for_handlers() in bus/close.c. */
 	if (evbus_unlikely(EVBUS_LOAD(&reader->state, ACQUIRE) !=
-	    EVBUS__READER_OPEN)) {
+	    EVBUS__READER_OPEN || EVBUS_LOAD(&reader->context->state,
+	    ACQUIRE) == EVBUS__CLOSED)) {
 		evbus__run_end(reader);
 		return evbus__fail(EVBUS_ECLOSED, "the reader is closed");
 	}

@@ -128,8 +128,7 @@ unmake(struct evbus__subscription *subscription)
 	uint32_t index = (uint32_t)((uint64_t)subscription->id & 0xffffffffu);
 
 	reader->context->readers->subscription[index - 1] = NULL;
-	evbus__retire(reader, subscription, sizeof *subscription);
-	evbus__sweep(reader);
+	evbus__subscription_drop(subscription);
 }
 
 /* May this stream carry topics that the pattern matches? */
@@ -223,7 +222,8 @@ hook(struct evbus__subscription *subscription, struct evbus_publisher *self)
 		EVBUS_STORE(&subscription->dead, 1, RELEASE);
 		(void)evbus__trie_remove(&topics->patterns,
 		    subscription->pattern, subscription);
-		(void)evbus__dispatch_remove(reader, subscription);
+		subscription->kept = (uint32_t)evbus__dispatch_remove(reader,
+		    subscription);
 	}
 	return error;
 }

@@ -54,6 +54,20 @@ take_end(struct evbus_reader *reader, int64_t id)
 	return found;
 }
 
+void
+evbus__subscription_drop(struct evbus__subscription *subscription)
+{
+	struct evbus_reader *reader = subscription->reader;
+
+	if (subscription->kept) {
+		subscription->next = reader->kept;
+		reader->kept = subscription;
+		return;
+	}
+	evbus__retire(reader, subscription, sizeof *subscription);
+	evbus__sweep(reader);
+}
+
 static void
 finish(struct evbus_reader *reader, struct evbus__subscription *subscription)
 {
@@ -64,13 +78,7 @@ finish(struct evbus_reader *reader, struct evbus__subscription *subscription)
 		subscription->on_closed(subscription->arg);
 	evbus__mutex_lock(&context->lock);
 	context->readers->subscription[index - 1] = NULL;
-	if (subscription->kept) {
-		subscription->next = reader->kept;
-		reader->kept = subscription;
-	} else {
-		evbus__retire(reader, subscription, sizeof *subscription);
-		evbus__sweep(reader);
-	}
+	evbus__subscription_drop(subscription);
 	evbus__mutex_unlock(&context->lock);
 }
 

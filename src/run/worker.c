@@ -29,7 +29,7 @@ struct evbus__worker {
 	uint32_t ended;			/* atomic */
 	uint32_t joined;
 	uint32_t number;
-	uint32_t id;			/* atomic: the thread's, once it runs */
+	struct evbus_publisher *self;	/* the thread's record */
 	char name[EVBUS_NAME_MAX];
 };
 
@@ -40,11 +40,7 @@ struct evbus__worker {
 static void
 claim_reader(struct evbus__worker *worker, struct evbus_reader *reader)
 {
-	uint32_t id = EVBUS_LOAD(&worker->id, RELAXED);
-
-	if (id == 0 || EVBUS_LOAD(&reader->entry->polled, RELAXED) != 0)
-		return;
-	EVBUS_STORE(&reader->entry->owner, id, RELAXED);
+	EVBUS_STORE(&reader->entry->owner, worker->self->id, RELAXED);
 	EVBUS_STORE(&reader->entry->polled, 1, RELEASE);
 }
 
@@ -52,11 +48,8 @@ static void
 copy_list(struct evbus__worker *worker)
 {
 	struct evbus__context *context = &worker->bus->context;
-	uint32_t i;
 
 	evbus__mutex_lock(&context->lock);
-	for (i = 0; i < worker->readers; i++)
-		claim_reader(worker, worker->reader[i]);
 	memcpy(worker->copy, worker->reader,
 	    worker->readers * sizeof worker->copy[0]);
 	worker->copies = worker->readers;
@@ -89,10 +82,8 @@ static void
 worker_main(void *arg)
 {
 	struct evbus__worker *worker = arg;
-	struct evbus_publisher *self = evbus__self(&worker->bus->context);
 
-	if (self != NULL)
-		EVBUS_STORE(&worker->id, self->id, RELAXED);
+	evbus__thread_adopt(&worker->bus->context, worker->self);
 	(void)evbus_publisher_set_name(worker->bus, worker->name);
 	while (EVBUS_LOAD(&worker->stop, ACQUIRE) == 0) {
 		if (EVBUS_LOAD(&worker->changed, ACQUIRE) !=
@@ -140,12 +131,17 @@ start(struct evbus *bus, const char *name, struct evbus__worker **result)
 	    bus->options.max_readers + worker->number);
 	worker->reader = evbus__alloc(context, list_size(bus));
 	worker->copy = evbus__alloc(context, list_size(bus));
+	worker->self = evbus__thread_reserve(context);
 	if (worker->reader == NULL || worker->copy == NULL)
 		error = evbus__fail(EVBUS_ENOMEM, "no memory for a worker");
+	else if (worker->self == NULL)
+		error = evbus__failed();
 	else
 		error = evbus__os_thread_start(&worker->thread, worker_main,
 		    worker, worker->name);
 	if (error != 0) {
+		if (worker->self != NULL)
+			evbus__thread_give_up(worker->self);
 		destroy(bus, worker);
 		return error;
 	}

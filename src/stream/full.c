@@ -40,7 +40,8 @@ static int
 check_state(struct evbus__context *context,
     const struct evbus_publisher *publisher)
 {
-	return publisher->depth > 0 ? evbus__check_alive(context) :
+	return publisher->depth > 0 && EVBUS_LOAD(&context->state, ACQUIRE) !=
+	    EVBUS__ENDING ? evbus__check_alive(context) :
 	    evbus__check_open(context);
 }
 

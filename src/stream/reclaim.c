@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * reclaim.c - layer 2: payloads outside the ring come back when the gate has
- * passed their event and no lossy reader pins them.  By whoever needs a block
- * or a slot, by flush and by close.
+ * passed their event and no reader pins them: a lossy one, or a lossless one
+ * that started behind the gate.  By whoever needs a block or a slot, by flush
+ * and by close.
  */
 #include "stream/stream.h"
 
@@ -22,7 +23,7 @@ is_pinned(uint64_t ticket, void *arg)
 
 	evbus__epoch_begin(&context->epoch, pins->record);
 	set = EVBUS_LOAD(&pins->stream->set, ACQUIRE);		/* SET */
-	for (i = set->gating; i < set->count && !found; i++)
+	for (i = 0; i < set->count && !found; i++)
 		/* PIN: acquire: the reader is done with what it unpinned. */
 		found = EVBUS_LOAD(&set->member[i].cursor->pin, ACQUIRE) ==
 		    ticket;

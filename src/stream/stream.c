@@ -130,15 +130,17 @@ block_size(const struct evbus_stream_options *options)
 }
 
 /*
- * Take slots, states and blocks from the mapping.  A stream whose payloads all
- * fit their slots has no blocks.
+ * Take slots, states and blocks from the mapping: all, or nothing of it.  A
+ * stream whose payloads all fit their slots has no blocks.
  */
 static int
 take_memory(struct evbus__context *context, struct evbus__stream *stream,
     const struct evbus_stream_options *options)
 {
 	struct evbus__outside_table *outside = &stream->outside;
-	uint64_t slots, blocks, states;
+	struct evbus__table *rings =
+	    &context->map->header->table[EVBUS__TABLE_RINGS];
+	uint64_t slots, blocks, states, used = rings->used;
 
 	outside->blocks = options->max_payload > stream->pub.inline_max ?
 	    options->pool_blocks : 0;
@@ -156,16 +158,20 @@ take_memory(struct evbus__context *context, struct evbus__stream *stream,
 		outside->block = evbus__map_take(context->map,
 		    EVBUS__TABLE_RINGS, blocks);
 	if (stream->pub.slots == NULL || outside->state == NULL ||
-	    (blocks > 0 && outside->block == NULL))
+	    (blocks > 0 && outside->block == NULL)) {
+		EVBUS_STORE(&rings->used, used, RELEASE);
 		return evbus__fail(EVBUS_ELIMIT, "a ring of %u slots of %u "
 		    "bytes and a pool of %u blocks of %u need more than is "
 		    "left of ring_memory", options->capacity,
 		    options->slot_size, outside->blocks, outside->block_size);
+	}
 	outside->reference = evbus__alloc(context, outside->references *
 	    sizeof *outside->reference);
-	if (outside->reference == NULL)
+	if (outside->reference == NULL) {
+		EVBUS_STORE(&rings->used, used, RELEASE);
 		return evbus__fail(EVBUS_ENOMEM, "no memory for %u references",
 		    outside->references);
+	}
 	return 0;
 }
 
@@ -178,6 +184,7 @@ fill_handle(struct evbus__context *context, struct evbus_stream *handle,
 	handle->mask = options->capacity - 1;
 	handle->serial = context->serial;
 	handle->shift = log2_of(options->slot_size);
+	handle->slot_size = options->slot_size;
 	handle->header_size = sizeof(struct evbus_header);
 	handle->inline_max = options->slot_size - handle->header_size;
 	if (handle->inline_max > options->max_payload)

@@ -8,20 +8,6 @@
 
 #include "stream/stream.h"
 
-struct evbus_publisher *
-evbus__enter_other(const struct evbus_stream *handle)
-{
-	struct evbus__tls *tls = EVBUS__TLS();
-	uint32_t i;
-
-	for (i = 0; i < EVBUS__SELVES; i++)
-		if (tls->self[i].serial == handle->serial) {
-			tls->last = tls->self[i];
-			return tls->last.publisher;
-		}
-	return NULL;
-}
-
 /*
  * A producer committed and saw attention: somebody sleeps, or is about to.
  * Called inside the publish's section, by its thread.

@@ -196,8 +196,6 @@ publish_until_closed(struct fixture_thread *thread)
 		accepted += error == 0;
 	} while (error == 0);
 	fixture_check(thread, error == EVBUS_ECLOSED);
-	fixture_check(thread, evbus_try_publish(traffic->topic, "x", 1) ==
-	    EVBUS_ECLOSED);
 	atomic_fetch_add(&traffic->accepted, accepted);
 }
 

@@ -8,7 +8,8 @@
  * strategy draws them from a seed, a replay follows a given one.
  *
  * The depth-first search goes with preemption bound 0, then 1, and so on, so
- * that the first failure found is one of the simplest.  It is exhausted when
+ * that the first failure found is one of the simplest; each preemption less
+ * buys a load of an old value more.  It is exhausted when
  * no list is left at the last bound, and complete when no bound held anything
  * back.  Sleep sets are not used: they are not sound with a bound.
  *
@@ -342,6 +343,9 @@ run_dfs(struct explore_result *r, double began)
 {
 	for (ex.bound = 0; ex.bound <= ex.options.preemption_bound;
 	    ex.bound++) {
+		if (ex.options.stale_bound >= 0)
+			ex.stale_bound = ex.options.stale_bound +
+			    ex.options.preemption_bound - ex.bound;
 		ex.follow = 0;
 		ex.withheld = 0;
 		do {
@@ -350,6 +354,7 @@ run_dfs(struct explore_result *r, double began)
 			explore__run_one();
 			count(r);
 			r->bound = ex.bound;
+			r->stale_bound = ex.stale_bound;
 			if (ex.failed)
 				return;
 		} while (dfs_next());
@@ -389,12 +394,14 @@ explore_run(const struct explore_test *t, const struct explore_options *o,
 	ex.trace_from = 0;
 	ex.replaying = o->schedule != NULL;
 	ex.bound = o->preemption_bound;
+	ex.stale_bound = o->stale_bound;
 	explore__fibers_abandon();
 	if (ex.replaying && explore__read_schedule(o->schedule) != 0)
 		explore_fail("not a schedule: %s", o->schedule);
 	explore__report_prepare(&replayer);
 	if (ex.replaying) {
 		r->bound = ex.bound;
+		r->stale_bound = ex.stale_bound;
 		explore__run_one();
 		count(r);
 	} else if (o->strategy == EXPLORE_RANDOM) {

@@ -63,7 +63,8 @@ struct explore_options {
 	enum explore_strategy strategy;
 	enum explore_model model;
 	int preemption_bound;	/* DFS: switches away from a fiber that could */
-	int stale_bound;	/* DFS: loads of an old value; -1: no bound */
+	int stale_bound;	/* DFS: loads of an old value, one more for
+				 * each preemption less; -1: no bound */
 	uint64_t seed;		/* RANDOM: seed of the first execution */
 	uint64_t executions_max;
 	double seconds_max;	/* 0: no limit */
@@ -89,6 +90,7 @@ struct explore_result {
 	char message[512];	/* the failure in a sentence */
 	uint64_t seed;		/* RANDOM: of the failing execution */
 	int bound;		/* DFS: the preemption bound it was found at */
+	int stale_bound;	/* and that of loads of an old value */
 	char schedule[EXPLORE_SCHEDULE_MAX]; /* the choices of the failure */
 	char command[EXPLORE_SCHEDULE_MAX + 256];	/* that replays it */
 };

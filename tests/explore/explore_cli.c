@@ -2,9 +2,11 @@
 /*
  * explore_cli.c - the driver: options, the table of results, replays.
  *
- * Without options each scenario runs under both memory models with both
- * strategies.  Each line of the table is a process of its own, so that what
- * one leaves behind in the library's static variables cannot reach the next.
+ * Without options each scenario runs depth-first under both memory models, at
+ * random under C11, and, where it asks for it, without the process-wide barrier.
+ * Each line of the table is a process of its own, so that what one leaves
+ * behind in the library's static variables cannot reach the next; as many run
+ * at a time as there are processors, and the table keeps its order.
  */
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -17,13 +19,26 @@
 #include "explore.h"
 
 #define RANDOM_EXECUTIONS	20000
-#define DFS_EXECUTIONS		1000000
-#define ROW_SECONDS		10.0
+#define DFS_EXECUTIONS		10000000
+#define DFS_SECONDS		1.2
+#define RANDOM_SECONDS		0.4
+#define STALE_BOUND		1
+#define JOBS_MAX		64
 
 struct settings {
 	struct explore_options options;
 	const char *test;
-	int model_set, strategy_set, executions_set, replay, list;
+	int model_set, strategy_set, executions_set, seconds_set, replay;
+	int list, jobs;
+};
+
+/* A line of the table, while its process runs. */
+struct job {
+	const struct explore_test *test;
+	struct explore_options options;
+	FILE *output;		/* what the process prints */
+	int fd;			/* its result comes here */
+	pid_t child;
 };
 
 static void
@@ -32,9 +47,12 @@ usage(void)
 	fprintf(stderr,
 	    "usage: explore [-l] [-t test] [-m sc|c11] [-s random|dfs]\n"
 	    "    [-n executions] [-T seconds] [-b preemptions] [-w old loads]\n"
-	    "    [-f] [-d] [-u] [-v] [-S first seed] [-r seed] [-p schedule]\n"
+	    "    [-j jobs] [-f] [-d] [-u] [-v] [-S first seed] [-r seed]\n"
+	    "    [-p schedule]\n"
 	    "  -l  list the scenarios\n"
-	    "  -w  bound of loads of an old value, -1 for none (dfs)\n"
+	    "  -j  processes at a time\n"
+	    "  -w  bound of loads of an old value, one more for each preemption\n"
+	    "      less, -1 for none (dfs)\n"
 	    "  -f  no process-wide barrier: full fences at both ends\n"
 	    "  -d  a timed wait may time out at any moment\n"
 	    "  -u  a futex wait may return for no reason\n"
@@ -62,8 +80,9 @@ parse(int argc, char **argv, struct settings *s)
 
 	memset(s, 0, sizeof *s);
 	explore_options_init(o);
-	o->seconds_max = ROW_SECONDS;
-	while ((c = getopt(argc, argv, "t:m:s:n:b:w:T:S:r:p:fduvl")) != -1) {
+	o->stale_bound = STALE_BOUND;
+	s->jobs = (int)sysconf(_SC_NPROCESSORS_ONLN);
+	while ((c = getopt(argc, argv, "t:m:s:n:b:w:T:S:r:p:j:fduvl")) != -1) {
 		switch (c) {
 		case 't':
 			s->test = optarg;
@@ -90,6 +109,10 @@ parse(int argc, char **argv, struct settings *s)
 			break;
 		case 'T':
 			o->seconds_max = atof(optarg);
+			s->seconds_set = 1;
+			break;
+		case 'j':
+			s->jobs = atoi(optarg);
 			break;
 		case 'r':
 			o->executions_max = 1;
@@ -126,44 +149,68 @@ parse(int argc, char **argv, struct settings *s)
 		usage();
 	if (s->replay)
 		s->model_set = 1;
+	if (s->jobs < 1 || s->jobs > JOBS_MAX)
+		s->jobs = s->jobs < 1 ? 1 : JOBS_MAX;
 }
 
-/* In a child; a crash of the explorer itself is a failure like any other. */
 static void
-run_apart(const struct explore_test *t, const struct explore_options *o,
-    struct explore_result *r)
+write_all(int fd, const void *p, size_t size)
 {
-	size_t got = 0;
+	size_t put = 0;
 	ssize_t n;
-	pid_t child;
+
+	for (; put < size; put += (size_t)n) {
+		n = write(fd, (const char *)p + put, size - put);
+		if (n <= 0)
+			_exit(2);
+	}
+}
+
+static void
+job_start(struct job *job)
+{
+	static struct explore_result r;
 	int fd[2];
 
-	memset(r, 0, sizeof *r);
-	r->failed = 1;
 	fflush(NULL);
-	if (pipe(fd) != 0 || (child = fork()) < 0) {
+	job->output = tmpfile();
+	if (job->output == NULL || pipe(fd) != 0 || (job->child = fork()) < 0) {
 		perror("explore");
 		exit(2);
 	}
-	if (child == 0) {
-		close(fd[0]);
-		explore_run(t, o, r);
-		fflush(NULL);
-		for (; got < sizeof *r; got += (size_t)n) {
-			n = write(fd[1], (char *)r + got, sizeof *r - got);
-			if (n <= 0)
-				_exit(2);
-		}
-		_exit(0);
+	job->fd = fd[0];
+	if (job->child != 0) {
+		close(fd[1]);
+		return;
 	}
-	close(fd[1]);
-	while (got < sizeof *r && (n = read(fd[0], (char *)r + got,
+	close(fd[0]);
+	dup2(fileno(job->output), STDOUT_FILENO);
+	explore_run(job->test, &job->options, &r);
+	fflush(NULL);
+	write_all(fd[1], &r, sizeof r);
+	_exit(0);
+}
+
+/* A crash of the explorer itself is a failure like any other. */
+static void
+job_end(struct job *job, struct explore_result *r)
+{
+	char text[4096];
+	size_t got = 0;
+	ssize_t n;
+
+	memset(r, 0, sizeof *r);
+	while (got < sizeof *r && (n = read(job->fd, (char *)r + got,
 	    sizeof *r - got)) > 0)
 		got += (size_t)n;
-	close(fd[0]);
-	waitpid(child, NULL, 0);
+	close(job->fd);
+	waitpid(job->child, NULL, 0);
 	if (got < sizeof *r)
 		r->failed = 1;
+	rewind(job->output);
+	while ((got = fread(text, 1, sizeof text, job->output)) > 0)
+		(void)fwrite(text, 1, got, stdout);
+	fclose(job->output);
 }
 
 static const char *
@@ -180,48 +227,99 @@ extent(const struct explore_options *o, const struct explore_result *r)
 }
 
 static int
-row(const struct explore_test *t, const struct settings *s,
-    enum explore_model model, enum explore_strategy strategy)
+print_row(struct job *job)
 {
-	struct explore_options o = s->options;
+	const struct explore_options *o = &job->options;
 	static struct explore_result r;
+	char model[16];
 
-	o.model = model;
-	o.strategy = strategy;
-	if (!s->executions_set)
-		o.executions_max = strategy == EXPLORE_RANDOM ?
-		    RANDOM_EXECUTIONS : DFS_EXECUTIONS;
-	run_apart(t, &o, &r);
-	printf("%-24s %-36s %-3s %-6s %9llu %6.2fs %-15s %s\n", t->name,
-	    t->promise, model == EXPLORE_SC ? "sc" : "c11",
-	    strategy == EXPLORE_DFS ? "dfs" : "random",
-	    (unsigned long long)r.executions, r.seconds, extent(&o, &r),
+	job_end(job, &r);
+	snprintf(model, sizeof model, "%s%s%s%s%s",
+	    o->model == EXPLORE_SC ? "sc" : "c11",
+	    o->membarrier && !o->timeouts && !o->spurious ? "" : " -",
+	    o->membarrier ? "" : "f", o->timeouts ? "d" : "",
+	    o->spurious ? "u" : "");
+	printf("%-23s %-48s %-6s %-6s %9llu %6.2fs %-14s %s\n",
+	    job->test->name, job->test->promise, model,
+	    o->strategy == EXPLORE_DFS ? "dfs" : "random",
+	    (unsigned long long)r.executions, r.seconds, extent(o, &r),
 	    r.failed ? "FAILED" : "ok");
+	fflush(stdout);
 	return r.failed;
 }
 
-/* The rows of one scenario; returns how many failed. */
+/* Line k of a scenario's: 1, or 0: there is none. */
 static int
-rows(const struct explore_test *t, const struct settings *s, int *passed)
+line_options(const struct explore_test *t, const struct settings *s, int k,
+    struct explore_options *o)
 {
-	static const enum explore_model models[] = { EXPLORE_SC,
-	    EXPLORE_C11 };
-	static const enum explore_strategy strategies[] = { EXPLORE_DFS,
-	    EXPLORE_RANDOM };
-	int failed = 0, i, j;
+	static const struct {
+		enum explore_model model;
+		enum explore_strategy strategy;
+		int membarrier;
+	} lines[] = {
+		{ EXPLORE_SC, EXPLORE_DFS, 1 },
+		{ EXPLORE_C11, EXPLORE_DFS, 1 },
+		{ EXPLORE_C11, EXPLORE_DFS, 0 },
+		{ EXPLORE_C11, EXPLORE_RANDOM, 1 },
+		{ EXPLORE_SC, EXPLORE_RANDOM, 1 },
+	};
+	const int all = s->model_set || s->strategy_set;
 
-	for (i = 0; i < 2; i++) {
-		if (s->model_set && models[i] != s->options.model)
+	*o = s->options;
+	if (s->replay)
+		return k == 0;
+	if ((s->model_set && lines[k].model != o->model) ||
+	    (s->strategy_set && lines[k].strategy != o->strategy) ||
+	    (k == 4 && !all))
+		return 0;
+	if (!lines[k].membarrier && (!o->membarrier || t->flags == NULL ||
+	    strchr(t->flags, 'f') == NULL))
+		return 0;
+	o->model = lines[k].model;
+	o->strategy = lines[k].strategy;
+	o->membarrier = o->membarrier && lines[k].membarrier;
+	if (!s->executions_set)
+		o->executions_max = o->strategy == EXPLORE_RANDOM ?
+		    RANDOM_EXECUTIONS : DFS_EXECUTIONS;
+	if (!s->seconds_set)
+		o->seconds_max = o->strategy == EXPLORE_RANDOM ?
+		    RANDOM_SECONDS : DFS_SECONDS;
+	return 1;
+}
+
+#define LINES	5
+
+/* All lines of all chosen scenarios; returns how many failed. */
+static int
+run_table(const struct settings *s, int *passed)
+{
+	static struct job jobs[JOBS_MAX];
+	const struct explore_test *const *t;
+	unsigned begun = 0, ended = 0, most = (unsigned)s->jobs;
+	struct explore_options o;
+	int failed = 0, result, k;
+
+	for (t = explore_tests; *t != NULL; t++) {
+		if (s->test != NULL && strcmp(s->test, (*t)->name) != 0)
 			continue;
-		for (j = 0; j < 2; j++) {
-			if (s->strategy_set &&
-			    strategies[j] != s->options.strategy)
+		for (k = 0; k < LINES; k++) {
+			if (!line_options(*t, s, k, &o))
 				continue;
-			if (row(t, s, models[i], strategies[j]))
-				failed++;
-			else
-				++*passed;
+			if (begun - ended == most) {
+				result = print_row(&jobs[ended++ % most]);
+				failed += result;
+				*passed += !result;
+			}
+			jobs[begun % most].test = *t;
+			jobs[begun % most].options = o;
+			job_start(&jobs[begun++ % most]);
 		}
+	}
+	while (ended < begun) {
+		result = print_row(&jobs[ended++ % most]);
+		failed += result;
+		*passed += !result;
 	}
 	return failed;
 }
@@ -231,7 +329,7 @@ explore_main(int argc, char **argv)
 {
 	const struct explore_test *const *t;
 	struct settings s;
-	int failed = 0, found = 0, passed = 0;
+	int failed, found = 0, passed = 0;
 
 	parse(argc, argv, &s);
 	for (t = explore_tests; *t != NULL; t++) {
@@ -240,15 +338,15 @@ explore_main(int argc, char **argv)
 		found = 1;
 		if (s.list)
 			printf("%-24s %s\n", (*t)->name, (*t)->promise);
-		else
-			failed += rows(*t, &s, &passed);
 	}
 	if (!found) {
 		fprintf(stderr, "explore: no scenario %s\n",
 		    s.test != NULL ? s.test : "at all");
 		return 2;
 	}
-	if (!s.list)
-		printf("%d passed, %d failed\n", passed, failed);
+	if (s.list)
+		return 0;
+	failed = run_table(&s, &passed);
+	printf("%d passed, %d failed\n", passed, failed);
 	return failed != 0;
 }

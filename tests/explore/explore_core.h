@@ -115,6 +115,7 @@ struct explorer {
 	uint32_t follow;	/* this many are prescribed */
 	int replaying;
 	int bound;		/* preemption bound of this pass */
+	int stale_bound;	/* and that of loads of an old value */
 
 	/* The random strategy. */
 	uint64_t random;

@@ -282,8 +282,7 @@ choose_store(const struct access *a, struct fiber *f, int order,
 			break;
 	}
 	if (n > 1 && ex.options.strategy == EXPLORE_DFS &&
-	    ex.options.stale_bound >= 0 &&
-	    ex.stales >= ex.options.stale_bound) {
+	    ex.stale_bound >= 0 && ex.stales >= ex.stale_bound) {
 		ex.withheld = 1;
 		n = 1;
 	}

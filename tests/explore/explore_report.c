@@ -20,6 +20,7 @@ struct failure {
 	uint32_t nchoices;	/* they follow */
 	uint32_t steps;
 	int bound;
+	int stale_bound;
 	char message[sizeof ex.message];
 };
 
@@ -91,7 +92,7 @@ write_command(struct explore_result *r)
 		    r->schedule);
 	else
 		snprintf(to + used, size - used, " -s dfs -b %d -w %d -p %s",
-		    r->bound, o->stale_bound, r->schedule);
+		    r->bound, r->stale_bound, r->schedule);
 }
 
 /* All of it, or 0. */
@@ -126,6 +127,7 @@ again(const struct failure *failure)
 	    failure->steps - TRACE_STEPS;
 	ex.follow = failure->nchoices;
 	ex.bound = failure->bound;
+	ex.stale_bound = failure->stale_bound;
 	ex.replaying = 1;
 	explore__run_one();
 	return ex.failed && strcmp(ex.message, failure->message) == 0;
@@ -176,6 +178,7 @@ explore__report(struct explore_replayer *replayer, struct explore_result *r)
 		failure.nchoices = ex.nchoices;
 		failure.steps = ex.steps;
 		failure.bound = r->bound;
+		failure.stale_bound = r->stale_bound;
 		memcpy(failure.message, ex.message, sizeof failure.message);
 		if (!ex.options.quiet)
 			printf("FAILED %s: %s\n  execution %llu, %u steps; "

@@ -94,7 +94,9 @@ void scenario_finish(void);
 	S(claim_x_lap) S(claim_x_exit) S(close_x_publish) \
 	S(close_x_publish_two) S(close_x_publish_timeout) S(close_x_full) \
 	S(close_x_wait) S(close_x_subscribe) S(close_x_handler) \
-	S(close_x_lossy)
+	S(close_x_lossy) S(pin_x_reclaim) S(pin_x_release) \
+	S(gate_x_reclaim) S(first_x_first) S(topic_x_topic) \
+	S(topic_x_subscribe) S(flush_x_poll)
 
 #define SCENARIO__DECLARE(name) extern const struct explore_test name;
 SCENARIOS(SCENARIO__DECLARE)

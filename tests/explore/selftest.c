@@ -108,6 +108,7 @@ replays(const struct row *row, const struct explore_options *o,
 		replay.seed = found->seed;
 	} else {
 		replay.preemption_bound = found->bound;
+		replay.stale_bound = found->stale_bound;
 		replay.schedule = found->schedule;
 	}
 	explore_run(row->test, &replay, &again);

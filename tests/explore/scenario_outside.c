@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * scenario_outside.c - pin x reclaim (L1): payloads outside their slot.
+ *
+ * Who: a producer whose payloads lie in a pool of two blocks, or in its own
+ * memory by reference, and a reader that reads them in place.
+ *
+ * Argument (PIN).  A lossy reader writes the payload's ticket where reclaimers
+ * look, fences, and looks whether the payload is still there; who reclaims
+ * says so in the entry's state, fences, and looks at the tickets.  One sees
+ * the other, so no block is written again, and no reference given back, while
+ * it is read.  A lossless reader needs no pin: the gate holds the payload.
+ *
+ * Edges: PIN, HOLD, GIVE, GATE, SPACE.
+ */
+#include <string.h>
+
+#include <evbus/claim.h>
+
+#include "scenario.h"
+
+#define WORDS	8		/* of a payload: too many for its slot */
+
+static const struct evbus_options four_slots = {
+	.stream = { .capacity = 4, .max_payload = WORDS * 8 },
+};
+static const struct evbus_options two_slots = {
+	.stream = { .capacity = 2, .max_payload = WORDS * 8 },
+};
+static const struct evbus_reader_options lossy = { .lossy = 1 };
+
+static uint64_t referred[EXPLORE_FIBERS_MAX];	/* payloads by reference */
+static unsigned released;
+
+static enum evbus_verdict
+take(const struct evbus_event *event, void *arg)
+{
+	const uint64_t *word = event->data;
+	struct scenario_log *log = arg;
+	uint64_t first, last;
+
+	first = EVBUS_PLAIN_LOAD(&word[0]);
+	last = EVBUS_PLAIN_LOAD(&word[event->size / sizeof *word - 1]);
+	explore_assert(first == last, "payload of %llu is torn: %llu, %llu",
+	    (unsigned long long)event->sequence, (unsigned long long)first,
+	    (unsigned long long)last);
+	explore_assert(first == event->sequence + 1, "payload of %llu is "
+	    "another's: %llu", (unsigned long long)event->sequence,
+	    (unsigned long long)first);
+	log->count++;
+	return EVBUS_DONE;
+}
+
+static void
+open_with(const struct evbus_options *options,
+    const struct evbus_reader_options *reader)
+{
+	released = 0;
+	memset(referred, 0, sizeof referred);
+	scenario_open(options, 0);
+	scenario_reader_open(0, reader);
+	EXPLORE_ASSERT(evbus_reader_subscribe(scenario.reader[0], "a", take,
+	    &scenario.log[0], NULL) > 0);
+}
+
+static void
+setup_lossy(void)
+{
+	open_with(&four_slots, &lossy);
+}
+
+static void
+setup_lossless(void)
+{
+	open_with(&two_slots, NULL);
+}
+
+/* The payload of sequence n - 1 is made of n. */
+static void
+publish_block(uint64_t n)
+{
+	uint64_t word[WORDS];
+	int i;
+
+	for (i = 0; i < WORDS; i++)
+		word[i] = n;
+	explore_assert(evbus_publish(scenario.topic, word, sizeof word) == 0,
+	    "publish: %s", evbus_errmsg());
+	scenario.published[explore_self()]++;
+}
+
+static void
+publish_blocks(void)
+{
+	uint64_t n;
+
+	for (n = 1; n <= 3; n++)
+		publish_block(n);
+}
+
+static void
+release(const void *data, size_t size, void *arg)
+{
+	(void)data;
+	EXPLORE_ASSERT(size == sizeof referred[0]);
+	/* Who reads it still races with this. */
+	EVBUS_PLAIN_STORE((uint64_t *)arg, 0);
+	released++;
+}
+
+static void
+publish_references(void)
+{
+	struct evbus_publish_options options = { .release = release };
+	uint64_t n;
+
+	for (n = 1; n <= 3; n++) {
+		EVBUS_PLAIN_STORE(&referred[n - 1], n);
+		options.release_arg = &referred[n - 1];
+		explore_assert(evbus_publish_with(scenario.topic,
+		    &referred[n - 1], sizeof referred[0], &options) == 0,
+		    "publish: %s", evbus_errmsg());
+	}
+}
+
+static void
+poll_twice(void)
+{
+	EXPLORE_ASSERT(evbus_poll(scenario.reader[0], 1) >= 0);
+	EXPLORE_ASSERT(evbus_poll(scenario.reader[0], 1) >= 0);
+}
+
+/* Without a limit the producer waits for room: all has to be read. */
+static void
+read_three(void)
+{
+	scenario_read(0, 3);
+}
+
+static void
+finish(void)
+{
+	scenario_drain();
+	scenario_close();
+}
+
+static void
+finish_references(void)
+{
+	finish();
+	EXPLORE_ASSERT(released == 3);
+}
+
+const struct explore_test pin_x_reclaim = {
+	"pin_x_reclaim", "no block is written while it is read", 2,
+	setup_lossy, { publish_blocks, poll_twice }, finish, NULL
+};
+
+const struct explore_test pin_x_release = {
+	"pin_x_release", "no reference is given back while it is read", 2,
+	setup_lossy, { publish_references, poll_twice }, finish_references,
+	NULL
+};
+
+const struct explore_test gate_x_reclaim = {
+	"gate_x_reclaim", "the same in place, for a lossless reader", 2,
+	setup_lossless, { publish_blocks, read_three }, finish, NULL
+};

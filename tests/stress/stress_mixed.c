@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * stress_mixed.c - the same, with payloads of every kind, batches, claims
+ * and aborts, while subscriptions and readers come and go.
+ */
+#include "stress/body.h"
+
+int
+main(void)
+{
+	static const struct stress_mode mode = {
+		.name = "mixed",
+		.stream = { .capacity = 128, .max_payload = 1024,
+		    .pool_blocks = 24, .max_references = 8,
+		    .timeout_ns = EVBUS_FOREVER },
+		.producers = 4, .lossless = 3, .lossy = 2, .churners = 2,
+		.mixed = 1
+	};
+
+	return stress_main(&mode);
+}
