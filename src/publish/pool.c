@@ -45,25 +45,29 @@ take_all(struct evbus__stream *stream, uint32_t n, const struct evbus__how *how,
 	return head;
 }
 
-/* Do the caller's own open claims hold every block? (S3) */
+/*
+ * Do the caller's own open claims, and the events that its own readers hold,
+ * leave fewer than n entries to everybody else? (S3)
+ */
 static int
-holds_all(const struct evbus__stream *stream,
-    const struct evbus_publisher *publisher)
+holds_too_many(struct evbus__stream *stream, struct evbus_publisher *publisher,
+    int references, uint32_t n)
 {
 	const struct evbus__open_claim *claim = publisher->claim;
-	uint32_t held = 0;
+	uint32_t held = evbus__stream_own_pins(stream, publisher, references);
 	int i;
 
-	for (i = 0; i < EVBUS_CLAIMS_MAX; i++)
+	for (i = 0; !references && i < EVBUS_CLAIMS_MAX; i++)
 		held += EVBUS_LOAD(&claim[i].stream, RELAXED) ==
 		    stream->pub.number && claim[i].entry != 0;
-	return held == stream->outside.blocks;
+	return held + n > (references ? stream->outside.references :
+	    stream->outside.blocks);
 }
 
 /* 0: look again; or why not to wait any longer. */
 static int
 wait_for_entry(struct evbus__stream *stream, struct evbus_publisher *publisher,
-    int references, int64_t deadline)
+    int references, uint32_t n, int64_t deadline)
 {
 	struct evbus__context *context = stream->context;
 	uint64_t oldest = evbus__outside_oldest(&stream->outside, references);
@@ -73,16 +77,16 @@ wait_for_entry(struct evbus__stream *stream, struct evbus_publisher *publisher,
 	    evbus__check_open(context);
 	if (error != 0)
 		return error;
+	if (holds_too_many(stream, publisher, references, n)) {
+		(void)EVBUS_FETCH_ADD(&stream->pub.ctl->deadlocks, 1, RELAXED);
+		return evbus__fail(EVBUS_EDEADLK, "this thread's open claims "
+		    "and held events leave too little of the pool of stream "
+		    "\"%s\"", stream->pattern);
+	}
 	if (oldest != UINT64_MAX &&
 	    evbus__gate_now(stream, publisher) <= oldest)
 		return evbus__gate_wait(stream, publisher, oldest + 1,
 		    deadline);
-	if (!references && holds_all(stream, publisher)) {
-		(void)EVBUS_FETCH_ADD(&stream->pub.ctl->deadlocks, 1, RELAXED);
-		return evbus__fail(EVBUS_EDEADLK, "the open claims of this "
-		    "thread hold all %u blocks of stream \"%s\"",
-		    stream->outside.blocks, stream->pattern);
-	}
 	/* Another publisher is about to use or free it, or a lossy reader
 	 * still looks at it: neither waits for us. */
 	evbus__os_yield();
@@ -115,7 +119,7 @@ evbus__take_outside(struct evbus__stream *stream,
 			return EVBUS_EFULL;
 		}
 		result = wait_for_entry(stream, publisher,
-		    how->release != NULL, deadline);
+		    how->release != NULL, n, deadline);
 	} while (result == 0);
 	if (result != EVBUS_ETIMEDOUT)
 		return result;

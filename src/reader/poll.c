@@ -256,6 +256,7 @@ deliver_other(struct evbus_reader *reader, struct evbus__place *place,
 	place->next = sequence;
 	handle_slot(reader, place, header, flags);
 	reader->event.flags = flags;
+	reader->event.lost = 0;
 	place->delivered--;
 	place->calls--;
 }
@@ -341,7 +342,7 @@ run_stretch(struct evbus_reader *reader, struct evbus__place *place,
  */
 static unsigned
 run_ahead(struct evbus_reader *reader, struct evbus__place *place,
-    unsigned most)
+    unsigned most, int budget_ends)
 {
 	const struct evbus_stream *stream = &place->stream->pub;
 	unsigned passed = 0;
@@ -351,8 +352,8 @@ run_ahead(struct evbus_reader *reader, struct evbus__place *place,
 	if (passed < most - 1 || reader->stop ||
 	    !is_there(stream, place->next))
 		return passed;
-	return passed + run_stretch(reader, place, 1, is_there(stream,
-	    place->next + 1) ? 0 : EVBUS_EVENT_END_OF_BATCH);
+	return passed + run_stretch(reader, place, 1, budget_ends ||
+	    !is_there(stream, place->next + 1) ? EVBUS_EVENT_END_OF_BATCH : 0);
 }
 
 static unsigned
@@ -364,7 +365,7 @@ run_in_place(struct evbus_reader *reader, struct evbus__place *place,
 	while (passed < budget && !reader->stop &&
 	    is_there(&place->stream->pub, place->next)) {
 		most = look_ahead(place, budget - passed);
-		n = run_ahead(reader, place, most);
+		n = run_ahead(reader, place, most, most == budget - passed);
 		passed += n;
 		evbus__place_publish(place);
 		if (n < most)

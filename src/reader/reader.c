@@ -346,6 +346,7 @@ evbus__reader_finish(struct evbus_reader *reader)
 	evbus__dispatch_destroy(reader);
 	EVBUS_STORE(&reader->entry->used, 0, RELEASE);
 	EVBUS_STORE(&reader->state, EVBUS__READER_CLOSED, RELEASE);
+	EVBUS_STORE(&reader->closes, reader->closes + 1, RELEASE);
 	give_slot(reader);
 	evbus__mutex_unlock(&context->lock);
 }
@@ -376,6 +377,8 @@ int
 evbus_reader_close(struct evbus_reader *reader, int64_t timeout_ns)
 {
 	struct evbus_publisher *self;
+	int64_t deadline;
+	uint32_t closes;
 	int error;
 
 	if (reader == NULL)
@@ -391,6 +394,7 @@ evbus_reader_close(struct evbus_reader *reader, int64_t timeout_ns)
 	self = evbus__self(reader->context);
 	if (self == NULL)
 		return evbus__failed();
+	closes = EVBUS_LOAD(&reader->closes, ACQUIRE);
 	error = evbus__reader_start_closing(reader);
 	if (error != 0)
 		return error;
@@ -401,10 +405,13 @@ evbus_reader_close(struct evbus_reader *reader, int64_t timeout_ns)
 			evbus__reader_finish(reader);
 		return 0;
 	}
-	error = evbus__run_quiet(reader, self, 0, evbus__deadline(timeout_ns));
-	if (error == 0)
-		evbus__reader_finish(reader);
-	return error;
+	deadline = evbus__deadline(timeout_ns);
+	error = evbus__run_quiet(reader, self, 0, deadline);
+	if (error != 0)
+		return error;
+	evbus__reader_finish(reader);
+	/* Who ran it may have been faster, and be inside on_closed. */
+	return evbus__run_finished(reader, self, 0, closes, deadline);
 }
 
 static void

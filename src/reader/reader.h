@@ -128,6 +128,7 @@ struct evbus_reader {
 	uint32_t places;		/* atomic */
 	uint32_t ending;		/* atomic: subscriptions to finish */
 	uint32_t closed_by;		/* atomic: somebody finishes it */
+	uint32_t closes;		/* atomic: how often it was closed */
 	struct evbus__place **place;	/* [max_streams] */
 	struct evbus__subscription *subscriptions;
 	struct evbus__subscription *ends;	/* dead, not yet finished */
@@ -192,6 +193,9 @@ int evbus__run_peek(struct evbus_reader *);
 /* Wait until nobody runs it, or a subscription's handler does not. */
 int evbus__run_quiet(struct evbus_reader *, struct evbus_publisher *self,
     int64_t subscription, int64_t deadline);
+/* The same, until on_closed has returned: whoever runs it. */
+int evbus__run_finished(struct evbus_reader *, struct evbus_publisher *self,
+    int64_t subscription, uint32_t closes, int64_t deadline);
 
 /* dispatch.c: tables; the bus's lock is held. */
 int evbus__dispatch_add(struct evbus_reader *, struct evbus_topic *,

@@ -127,35 +127,53 @@ evbus__run_end(struct evbus_reader *reader)
 		end_slowly(reader);
 }
 
-/* Does the reader not run, or not this subscription's handler? */
+/* What is waited for. */
+struct quiet {
+	uint32_t running;	/* as it was, odd; or the reader's closes */
+	int64_t id;		/* of a subscription; 0: the whole reader */
+};
+
+/* Does the reader not run any more, or not this subscription's handler? */
 static int
-is_quiet(const struct evbus__reader_entry *entry, uint32_t running, int64_t id)
+is_quiet(struct evbus_reader *reader, const struct quiet *quiet)
 {
+	const struct evbus__reader_entry *entry = reader->entry;
+
 	/* GRACE: acquire: what was done while it ran is seen. */
-	if (EVBUS_LOAD(&entry->running, ACQUIRE) != running)
+	if (EVBUS_LOAD(&entry->running, ACQUIRE) != quiet->running)
 		return 1;
 	/* UNSUB: acquire: what the handler did is seen. */
-	return id != 0 && EVBUS_LOAD(&entry->current, ACQUIRE) != (uint64_t)id;
+	return quiet->id != 0 &&
+	    EVBUS_LOAD(&entry->current, ACQUIRE) != (uint64_t)quiet->id;
 }
 
-/*
- * The caller has set a flag that lets no new call start, and `ending`, and has
- * run the heavy fence.  No lock is held.
- */
-int
-evbus__run_quiet(struct evbus_reader *reader, struct evbus_publisher *self,
-    int64_t id, int64_t deadline)
+/* Has whoever took it run on_closed and finished it? */
+static int
+is_finished(struct evbus_reader *reader, const struct quiet *quiet)
+{
+	struct evbus__context *context = reader->context;
+	int finished;
+
+	if (quiet->id == 0)
+		return EVBUS_LOAD(&reader->closes, ACQUIRE) != quiet->running;
+	evbus__mutex_lock(&context->lock);
+	finished = evbus__subscription_find(context->readers, quiet->id) ==
+	    NULL;
+	evbus__mutex_unlock(&context->lock);
+	return finished;
+}
+
+static int
+await(struct evbus_reader *reader, struct evbus_publisher *self,
+    int (*done)(struct evbus_reader *, const struct quiet *),
+    const struct quiet *quiet, int64_t deadline)
 {
 	struct evbus__reader_entry *entry = reader->entry;
-	uint32_t running = EVBUS_LOAD(&entry->running, ACQUIRE);
 	int64_t slice;
-	int error, i;
+	int error = 0, i;
 
-	if ((running & 1) == 0)
-		return 0;
 	(void)EVBUS_FETCH_ADD(&reader->context->inside, 1, RELAXED);
-	error = 0;
-	for (i = 0; !is_quiet(entry, running, id); i++) {
+	for (i = 0; !done(reader, quiet); i++) {
 		if (deadline != EVBUS_FOREVER && evbus__os_now() >= deadline) {
 			error = evbus__fail(EVBUS_ETIMEDOUT, "a handler of "
 			    "reader \"%s\" still runs", entry->name);
@@ -174,9 +192,35 @@ evbus__run_quiet(struct evbus_reader *reader, struct evbus_publisher *self,
 		slice = evbus__deadline(SLICE_NS);
 		if (deadline != EVBUS_FOREVER && deadline < slice)
 			slice = deadline;
-		(void)evbus__futex_wait(&entry->running, running, slice);
+		(void)evbus__futex_wait(&entry->running, EVBUS_LOAD(
+		    &entry->running, RELAXED), slice);
 		evbus__wait_forget(reader->context, self);
 	}
 	(void)EVBUS_FETCH_ADD(&reader->context->inside, (uint32_t)-1, RELEASE);
 	return error;
+}
+
+/*
+ * The caller has set a flag that lets no new call start, and `ending`, and has
+ * run the heavy fence.  No lock is held.
+ */
+int
+evbus__run_quiet(struct evbus_reader *reader, struct evbus_publisher *self,
+    int64_t id, int64_t deadline)
+{
+	struct quiet quiet = {
+		EVBUS_LOAD(&reader->entry->running, ACQUIRE), id
+	};
+
+	return (quiet.running & 1) == 0 ? 0 :
+	    await(reader, self, is_quiet, &quiet, deadline);
+}
+
+int
+evbus__run_finished(struct evbus_reader *reader, struct evbus_publisher *self,
+    int64_t id, uint32_t closes, int64_t deadline)
+{
+	struct quiet quiet = { closes, id };
+
+	return await(reader, self, is_finished, &quiet, deadline);
 }

@@ -138,6 +138,7 @@ evbus_unsubscribe(struct evbus *bus, int64_t id, int64_t timeout_ns)
 	struct evbus__context *context = (struct evbus__context *)(void *)bus;
 	struct evbus_reader *reader = NULL;
 	struct evbus_publisher *self;
+	int64_t deadline;
 	int error;
 
 	if (bus == NULL)
@@ -163,9 +164,11 @@ evbus_unsubscribe(struct evbus *bus, int64_t id, int64_t timeout_ns)
 			evbus__finish_end(reader, id);
 		return 0;
 	}
-	error = evbus__run_quiet(reader, self, id,
-	    evbus__deadline(timeout_ns));
-	if (error == 0)
-		evbus__finish_end(reader, id);
-	return error;
+	deadline = evbus__deadline(timeout_ns);
+	error = evbus__run_quiet(reader, self, id, deadline);
+	if (error != 0)
+		return error;
+	evbus__finish_end(reader, id);
+	/* Who ran the reader may have been faster, and be inside on_closed. */
+	return evbus__run_finished(reader, self, id, 0, deadline);
 }

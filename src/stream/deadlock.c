@@ -113,9 +113,9 @@ visit_reader(struct search *search, uint64_t index)
 	const struct evbus__reader_entry *reader = evbus__map_entry(
 	    search->context->map, EVBUS__TABLE_READERS, index);
 
-	if (EVBUS_LOAD(&reader->running, ACQUIRE) & 1)
-		visit(search, evbus__publisher_by_id(search->context,
-		    EVBUS_LOAD(&reader->owner, RELAXED)));
+	/* Also where it is between its handlers and on_closed. */
+	visit(search, evbus__publisher_by_id(search->context,
+	    EVBUS_LOAD(&reader->owner, ACQUIRE)));
 }
 
 static void

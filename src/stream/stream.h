@@ -120,6 +120,9 @@ void evbus__thread_holes(struct evbus__context *, struct evbus_publisher *);
 
 /* reclaim.c: take payloads outside the ring back; no section, no lock held. */
 void evbus__stream_reclaim(struct evbus__stream *, struct evbus_publisher *);
+/* How many entries are pinned by readers that this thread runs (S3). */
+uint32_t evbus__stream_own_pins(struct evbus__stream *,
+    struct evbus_publisher *, int references);
 
 /* deadlock.c */
 int evbus__wait_note(struct evbus__context *, struct evbus_publisher *,

@@ -20,7 +20,7 @@
 
 #define RANDOM_EXECUTIONS	20000
 #define DFS_EXECUTIONS		10000000
-#define DFS_SECONDS		1.2
+#define DFS_SECONDS		1.6
 #define RANDOM_SECONDS		0.4
 #define STALE_BOUND		1
 #define JOBS_MAX		64

@@ -81,6 +81,31 @@ poll_twice(void)
 	EXPLORE_ASSERT(evbus_poll(scenario.reader[0], 2) >= 0);
 }
 
+/* Two producers: one may claim under the limit that the other has computed. */
+static void
+setup_half(void)
+{
+	open_with(&two_slots);
+	EXPLORE_ASSERT(scenario_publish() == 0);
+}
+
+static void
+try_two(void)
+{
+	int i, result;
+
+	for (i = 0; i < 2; i++) {
+		result = scenario_try_publish();
+		EXPLORE_ASSERT(result == 0 || result == EVBUS_EFULL);
+	}
+}
+
+static void
+poll_once(void)
+{
+	EXPLORE_ASSERT(evbus_poll(scenario.reader[0], 2) >= 0);
+}
+
 static void
 next_twice(void)
 {
@@ -108,6 +133,11 @@ const struct explore_test publish_x_gate_sp = {
 const struct explore_test publish_x_gate_high = {
 	"publish_x_gate_high", "the same from sequence 2^32 - 2 on", 2,
 	setup_high, { try_three, poll_twice }, scenario_finish, NULL
+};
+
+const struct explore_test publish_x_gate_two = {
+	"publish_x_gate_two", "the same with two producers", 3,
+	setup_half, { try_two, try_two, poll_once }, scenario_finish, NULL
 };
 
 const struct explore_test publish_x_next = {

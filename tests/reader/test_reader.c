@@ -170,6 +170,116 @@ start_sequence_exact_gone_lost_or_einval(void **state)
 	event_bus_close(bus);
 }
 
+static void
+count_release(const void *data, size_t size, void *arg)
+{
+	(void)data;
+	(void)size;
+	(void)__atomic_add_fetch((int *)arg, 1, __ATOMIC_RELAXED);
+}
+
+/* What a reader that is late for some payloads sees; how many are lost. */
+static uint64_t
+read_late(struct evbus_reader *reader, const int *released)
+{
+	const struct evbus_event *event;
+	uint64_t next = 0, lost = 0, number = 0;
+	uint32_t producer = 0;
+
+	while ((event = evbus_next(reader)) != NULL) {
+		CHECK(event_whole(event->data, event->size, &producer,
+		    &number));
+		CHECK_INT(number, event->sequence);
+		CHECK_INT(released[number], 0);
+		CHECK_INT(event->sequence, next + event->lost);
+		next = event->sequence + 1;
+		lost += event->lost;
+	}
+	CHECK_INT(next, 15);
+	CHECK_INT(event_reader_stats(reader).lost, lost);
+	event_check_equation(reader);
+	return lost;
+}
+
+/*
+ * D5, L1: who starts behind the gate may find payloads outside the slots given
+ * back.  They are lost; the events in their slots are still there.
+ */
+static void
+start_oldest_payloads_given_back_are_lost(void **state)
+{
+	struct evbus_stream_options options = { .capacity = CAPACITY,
+	    .pool_blocks = 2, .max_references = 2 };
+	struct evbus_publish_options with = { .release = count_release };
+	struct evbus *bus = event_bus(&options);
+	struct evbus_topic *topic = event_topic(bus, "start");
+	struct evbus_reader *reader[3];
+	static unsigned char data[15][200];
+	static int released[15];
+	uint64_t i, lost;
+
+	(void)state;
+	for (i = 0; i < 15; i++) {
+		size_t size = i % 3 == 0 ? 32 : sizeof data[i];
+
+		event_fill(data[i], size, 1, i);
+		with.release_arg = &released[i];
+		if (i % 3 == 2)
+			assert_int_equal(evbus_publish_with(topic, data[i],
+			    size, &with), 0);
+		else
+			assert_int_equal(evbus_publish(topic, data[i], size),
+			    0);
+	}
+	reader[0] = reader_at(bus, 0, EVBUS_START_OLDEST, 0);
+	reader[1] = reader_at(bus, 1, EVBUS_START_OLDEST, 0);
+	reader[2] = reader_at(bus, 0, EVBUS_START_SEQUENCE, 0);
+	for (i = 0; i < 3; i++)
+		(void)event_subscribe(reader[i], ">", NULL, NULL);
+	lost = read_late(reader[0], released);
+	assert_in_range(lost, 6, 10);
+	assert_int_equal(read_late(reader[1], released), lost);
+	assert_int_equal(read_late(reader[2], released), lost);
+	event_bus_close(bus);
+	for (i = 0; i < 15; i++)
+		assert_int_equal(released[i], i % 3 == 2);
+}
+
+/* The same by handlers, some after a lost one and some not. */
+static void
+start_oldest_lost_told_to_handlers_once(void **state)
+{
+	struct evbus_stream_options options = { .capacity = CAPACITY,
+	    .pool_blocks = 2 };
+	struct evbus *bus = event_bus(&options);
+	struct evbus_topic *topic = event_topic(bus, "start");
+	struct evbus_reader *reader;
+	struct event_log *log = event_log();
+	unsigned char data[100];
+	uint64_t i, next = 0;
+
+	(void)state;
+	for (i = 0; i < 15; i++) {
+		event_fill(data, i % 4 == 1 ? 100 : 32, 1, i);
+		assert_int_equal(evbus_publish(topic, data,
+		    i % 4 == 1 ? 100 : 32), 0);
+	}
+	reader = reader_at(bus, 0, EVBUS_START_OLDEST, 0);
+	(void)event_subscribe(reader, ">", event_log_handler, log);
+	assert_int_equal(event_drain(reader), 15);
+	/* 1 and 5 are given back, 9 and 13 are held. */
+	assert_int_equal(log->lost, 2);
+	assert_int_equal(log->count, 13);
+	for (i = 0; i < log->count; i++) {
+		CHECK_INT(log->seen[i].event.sequence,
+		    next + log->seen[i].event.lost);
+		next = log->seen[i].event.sequence + 1;
+	}
+	event_check_equation(reader);
+	event_bus_close(bus);
+	free(log);
+}
+
 /* A refused join left nothing behind that holds publishers. */
 static void
 start_refused_holds_nobody(void **state)
@@ -346,6 +456,8 @@ main(void)
 		    start_now_second_subscription_on_a_reader_behind),
 		cmocka_unit_test(start_oldest_from_what_is_still_held),
 		cmocka_unit_test(start_sequence_exact_gone_lost_or_einval),
+		cmocka_unit_test(start_oldest_payloads_given_back_are_lost),
+		cmocka_unit_test(start_oldest_lost_told_to_handlers_once),
 		cmocka_unit_test(start_refused_holds_nobody),
 		cmocka_unit_test(start_in_full_flow_no_gap),
 		cmocka_unit_test(open_bad_options_refused),
