@@ -289,6 +289,11 @@ EXPLORE_SELFTEST := $(if $(wildcard tests/explore/selftest.c), \
 explore: $(X)/explore $(EXPLORE_SELFTEST)	## explore interleavings: ARGS=
 	$(Q)$(if $(EXPLORE_SELFTEST),$(strip $(EXPLORE_SELFTEST)) &&) \
 	    $(X)/explore $(ARGS)
+	$(if $(ARGS),,$(Q)EVBUS_X='$(X)' EVBUS_OBJECTS='$(EXPLORE_OBJECTS)' \
+	    EVBUS_COMPILE='$(CC) $(LANGUAGE) $(OPTIMIZE) $(MODE) \
+	    -DEVBUS_EXPLORE $(CPPFLAGS) $(CFLAGS)' \
+	    EVBUS_LINK='$(EXPLORE_LINK)' EVBUS_LIBS='$(LIBS)' \
+	    tests/explore/mutants)
 
 # ---- Measurements --------------------------------------------------------
 

@@ -183,7 +183,7 @@ remember(struct evbus__context *context, struct evbus_publisher *publisher)
 }
 
 struct evbus_publisher *
-evbus__self(struct evbus__context *context)
+evbus__self_other(struct evbus__context *context)
 {
 	struct evbus__tls *tls = EVBUS__TLS();
 	struct evbus__self *self = &tls->self[context->self];

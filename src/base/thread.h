@@ -29,7 +29,17 @@ enum {
  * The calling thread's record; made at its first call.  NULL, with a sentence:
  * max_publishers threads have one already (EVBUS_ELIMIT), no memory.
  */
-struct evbus_publisher *evbus__self(struct evbus__context *);
+struct evbus_publisher *evbus__self_other(struct evbus__context *);
+
+static inline struct evbus_publisher *
+evbus__self(struct evbus__context *context)
+{
+	const struct evbus__self *last = &EVBUS__TLS()->last;
+
+	if (evbus_likely(last->serial == context->serial))
+		return last->publisher;
+	return evbus__self_other(context);
+}
 
 /*
  * A record for a thread that is about to start, so that it cannot be without

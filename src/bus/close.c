@@ -22,6 +22,7 @@
 #include "bus/bus.h"
 
 #define SLICE_NS	1000000	/* how long to sleep between two looks */
+#define GRACE_NS	100000000 /* how long the end of workers may take */
 #define BUDGET		256u
 
 /* Wait until every section that is open now has ended. */
@@ -121,6 +122,18 @@ left_for(const struct evbus_reader *reader)
 	return left;
 }
 
+/* Does somebody hold an event whose payload lies outside of its slot? */
+static int
+holds_payload(const struct evbus_reader *reader)
+{
+	uint32_t i, places = EVBUS_LOAD(&reader->places, ACQUIRE);
+
+	for (i = 0; i < places; i++)
+		if (EVBUS_LOAD(&reader->place[i]->cursor->pin, ACQUIRE) != 0)
+			return 1;
+	return 0;
+}
+
 /* Is there nothing more to do for any reader, as seen now? */
 static int
 all_idle(struct evbus__context *context)
@@ -138,6 +151,7 @@ all_idle(struct evbus__context *context)
 		/* The cursor first: who moved it is then seen running, and
 		 * its counters, once it is not. */
 		if ((!reader->lossy && left_for(reader) > 0) ||
+		    holds_payload(reader) ||
 		    (EVBUS_LOAD(&reader->entry->running, ACQUIRE) & 1) != 0)
 			idle = 0;
 	}
@@ -336,6 +350,15 @@ begin_close(struct evbus__context *context, const struct evbus_publisher *self)
 	return 0;
 }
 
+/* Workers have nothing left to do; but an on_closed may stand still on one. */
+static int64_t
+join_until(int64_t deadline)
+{
+	int64_t least = evbus__deadline(GRACE_NS);
+
+	return deadline == EVBUS_FOREVER || deadline > least ? deadline : least;
+}
+
 int
 evbus_close(struct evbus *bus, int64_t timeout_ns, struct evbus_report *report)
 {
@@ -373,7 +396,7 @@ evbus_close(struct evbus *bus, int64_t timeout_ns, struct evbus_report *report)
 	evbus__workers_stop(bus);
 	close_readers(context);
 	reclaim_all(context, self);
-	(void)evbus__workers_join(bus, drained ? EVBUS_FOREVER : 0);
+	(void)evbus__workers_join(bus, drained ? join_until(deadline) : 0);
 	if (drained)
 		return 0;
 	return evbus__fail(EVBUS_ETIMEDOUT, "closed with %llu events left, "

@@ -5,7 +5,7 @@
  * The event lies in its slot (or in a lossy reader's copy), and the cursor
  * stands before it until evbus_done().
  */
-#include "reader/reader.h"
+#include "reader/run.h"
 
 /* Does any subscription want the event? */
 static int
@@ -57,8 +57,11 @@ slot_there(struct evbus__place *place)
 		return evbus__copy_next(place);
 	header = evbus__slot(&place->stream->pub, place->next);
 	/* STAMP: acquire, partner evbus__stamp(). */
-	return EVBUS_LOAD(&header->stamp, ACQUIRE) == place->next + 1 ?
-	    header : NULL;
+	if (EVBUS_LOAD(&header->stamp, ACQUIRE) != place->next + 1)
+		return NULL;
+	/* Have the line of an event to come before it is written. */
+	EVBUS_PREFETCH_READ((const unsigned char *)header + EVBUS__AHEAD);
+	return header;
 }
 
 /* The next wanted event of one stream, or nothing. */

@@ -8,6 +8,91 @@
  */
 #include "reader/reader.h"
 
+struct evbus__place *
+evbus__reader_place(const struct evbus_reader *reader,
+    const struct evbus__stream *stream)
+{
+	uint32_t i, places = EVBUS_LOAD(&reader->places, ACQUIRE);
+
+	for (i = 0; i < places; i++)
+		if (reader->place[i]->stream == stream)
+			return reader->place[i];
+	return NULL;
+}
+
+static void
+free_place(struct evbus__context *context, struct evbus__place *place)
+{
+	if (place->copy != NULL)
+		evbus__free(context, place->copy, (size_t)EVBUS__COPY_BATCH <<
+		    place->stream->pub.shift);
+	evbus__free(context, place, sizeof *place);
+}
+
+void
+evbus__places_free(struct evbus_reader *reader)
+{
+	for (; reader->left > 0; reader->left--)
+		free_place(reader->context, reader->place[reader->left - 1]);
+}
+
+int
+evbus__reader_join(struct evbus_reader *reader, struct evbus_publisher *self,
+    struct evbus__stream *stream, enum evbus_start start)
+{
+	struct evbus__context *context = reader->context;
+	struct evbus__readers *readers = context->readers;
+	struct evbus__member member;
+	struct evbus__place *place;
+	uint32_t places = reader->places;
+	uint64_t index = (uint64_t)reader->index * readers->max_streams +
+	    stream->pub.number - 1;
+	int error;
+
+	place = evbus__alloc(context, sizeof *place);
+	if (place == NULL)
+		return evbus__fail(EVBUS_ENOMEM, "no memory for a cursor");
+	place->stream = stream;
+	place->look = 1;
+	place->calls_of = reader->entry;
+	if (reader->lossy) {
+		place->copy = evbus__alloc(context,
+		    (size_t)EVBUS__COPY_BATCH << stream->pub.shift);
+		if (place->copy == NULL) {
+			free_place(context, place);
+			return evbus__fail(EVBUS_ENOMEM,
+			    "no memory for a lossy reader's copies");
+		}
+	}
+	place->cursor = evbus__map_entry(context->map, EVBUS__TABLE_CURSORS,
+	    index);
+	place->cursor->reader = reader->index;
+	place->cursor->stream = stream->pub.number;
+	member.cursor = place->cursor;
+	member.reader = reader->entry;
+	member.park = reader->park;
+	error = evbus__stream_join(stream, self, &member, reader->lossy,
+	    (int)start, reader->start_sequence);
+	if (error != 0) {
+		free_place(context, place);
+		return error;
+	}
+	evbus__map_used(context->map, EVBUS__TABLE_CURSORS, index);
+	place->next = place->cursor->start;
+	/*
+	 * A lossless cursor holds the gate from now on; what lies below the
+	 * tail may have been taken back before it came, or is being so now.
+	 */
+	place->pin_below = reader->lossy ? UINT64_MAX :
+	    EVBUS_LOAD(&stream->pub.ctl->tail, ACQUIRE);
+	reader->place[places] = place;
+	/* Release, partner: acquire where places is read. */
+	EVBUS_STORE(&reader->places, places + 1, RELEASE);
+	/* Who sleeps has not marked this stream. */
+	evbus__park_nudge(reader->park);
+	return 0;
+}
+
 void
 evbus__place_publish(struct evbus__place *place)
 {

@@ -5,17 +5,14 @@
  * A lossless reader reads in place.  It looks ahead: before a stretch of k
  * events it looks at the stamp of the k-th; if that is there, the whole stretch
  * streams in without touching lines that the producer still writes.  If not, it
- * waits, once and for about a microsecond, then halves k; k doubles while the
- * reader is fed.  Each stamp is still checked with acquire: the look is only a
+ * waits, once and no longer than a producer at full speed takes for k events,
+ * then halves k; k doubles while the reader is fed.  Each stamp is still checked with acquire: the look is only a
  * hint.
  */
-#include "reader/reader.h"
+#include "reader/run.h"
 
-#define LOOKS		20u	/* at the same stamp, then half as far */
-#define LOOK_PAUSES	4u	/* between two looks; all together about a
-				 * microsecond */
-#define AHEAD		(6u * EVBUS_CACHELINE)
-				/* bytes that are fetched ahead */
+#define PAUSES		40u	/* about a microsecond, at most */
+#define EVENTS_A_PAUSE	4u	/* what a producer writes in one, about */
 #define LAG_STRETCH	64u	/* sequences in a poll that call for a look at
 				 * the lag */
 
@@ -186,15 +183,15 @@ static uint32_t
 look_ahead(struct evbus__place *place, unsigned room)
 {
 	const struct evbus_stream *stream = &place->stream->pub;
-	uint32_t k = place->look, looks = LOOKS, i;
+	uint32_t k = place->look, pauses;
 
 	if (k > room)
 		k = room;
+	pauses = k / EVENTS_A_PAUSE < PAUSES ? k / EVENTS_A_PAUSE : PAUSES;
 	while (k > 1 && !is_there(stream, place->next + k - 1)) {
-		if (looks > 0) {
-			looks--;
-			for (i = 0; i < LOOK_PAUSES; i++)
-				EVBUS_SPIN();
+		if (pauses > 0) {
+			pauses--;
+			EVBUS_SPIN();
 			continue;
 		}
 		k /= 2;
@@ -292,7 +289,7 @@ run_stretch(struct evbus_reader *reader, struct evbus__place *place,
 	reader->event.stream = stream->number;
 	reader->event.flags = flags;
 	for (;;) {
-		EVBUS_PREFETCH_READ((const unsigned char *)header + AHEAD);
+		EVBUS_PREFETCH_READ((const unsigned char *)header + EVBUS__AHEAD);
 		meta = EVBUS_PLAIN_LOAD(&header->meta);
 		/* TABLE: acquire, partner replace() in dispatch.c. */
 		matches = EVBUS_LOAD(&reader->table[evbus__meta_topic(meta)],
@@ -370,7 +367,9 @@ run_in_place(struct evbus_reader *reader, struct evbus__place *place,
 		evbus__place_publish(place);
 		if (n < most)
 			break;
-		was_fed(place);
+		/* More behind a whole stretch: it may be longer. */
+		if (is_there(&place->stream->pub, place->next))
+			was_fed(place);
 	}
 	return passed;
 }

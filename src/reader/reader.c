@@ -11,84 +11,6 @@
 
 #include "reader/reader.h"
 
-struct evbus__place *
-evbus__reader_place(const struct evbus_reader *reader,
-    const struct evbus__stream *stream)
-{
-	uint32_t i, places = EVBUS_LOAD(&reader->places, ACQUIRE);
-
-	for (i = 0; i < places; i++)
-		if (reader->place[i]->stream == stream)
-			return reader->place[i];
-	return NULL;
-}
-
-static void
-free_place(struct evbus__context *context, struct evbus__place *place)
-{
-	if (place->copy != NULL)
-		evbus__free(context, place->copy, (size_t)EVBUS__COPY_BATCH <<
-		    place->stream->pub.shift);
-	evbus__free(context, place, sizeof *place);
-}
-
-int
-evbus__reader_join(struct evbus_reader *reader, struct evbus_publisher *self,
-    struct evbus__stream *stream, enum evbus_start start)
-{
-	struct evbus__context *context = reader->context;
-	struct evbus__readers *readers = context->readers;
-	struct evbus__member member;
-	struct evbus__place *place;
-	uint32_t places = reader->places;
-	uint64_t index = (uint64_t)reader->index * readers->max_streams +
-	    stream->pub.number - 1;
-	int error;
-
-	place = evbus__alloc(context, sizeof *place);
-	if (place == NULL)
-		return evbus__fail(EVBUS_ENOMEM, "no memory for a cursor");
-	place->stream = stream;
-	place->look = 1;
-	place->calls_of = reader->entry;
-	if (reader->lossy) {
-		place->copy = evbus__alloc(context,
-		    (size_t)EVBUS__COPY_BATCH << stream->pub.shift);
-		if (place->copy == NULL) {
-			free_place(context, place);
-			return evbus__fail(EVBUS_ENOMEM,
-			    "no memory for a lossy reader's copies");
-		}
-	}
-	place->cursor = evbus__map_entry(context->map, EVBUS__TABLE_CURSORS,
-	    index);
-	place->cursor->reader = reader->index;
-	place->cursor->stream = stream->pub.number;
-	member.cursor = place->cursor;
-	member.reader = reader->entry;
-	member.park = reader->park;
-	error = evbus__stream_join(stream, self, &member, reader->lossy,
-	    (int)start, reader->start_sequence);
-	if (error != 0) {
-		free_place(context, place);
-		return error;
-	}
-	evbus__map_used(context->map, EVBUS__TABLE_CURSORS, index);
-	place->next = place->cursor->start;
-	/*
-	 * A lossless cursor holds the gate from now on; what lies below the
-	 * tail may have been taken back before it came, or is being so now.
-	 */
-	place->pin_below = reader->lossy ? UINT64_MAX :
-	    EVBUS_LOAD(&stream->pub.ctl->tail, ACQUIRE);
-	reader->place[places] = place;
-	/* Release, partner: acquire where places is read. */
-	EVBUS_STORE(&reader->places, places + 1, RELEASE);
-	/* Who sleeps has not marked this stream. */
-	evbus__park_nudge(reader->park);
-	return 0;
-}
-
 static size_t
 places_size(const struct evbus__readers *readers)
 {
@@ -193,6 +115,7 @@ set_up(struct evbus_reader *reader, const struct evbus_reader_options *options,
 	reader->spin_ns = options->spin_ns == 0 ? EVBUS__SPIN_NS :
 	    options->spin_ns;
 	reader->worker = NULL;
+	evbus__places_free(reader);
 	reader->places = 0;
 	reader->ending = 0;
 	reader->closed_by = 0;
@@ -209,6 +132,7 @@ set_up(struct evbus_reader *reader, const struct evbus_reader_options *options,
 	entry->opener = options->worker == NULL ? self->id : 0;
 	entry->worker = 0;
 	EVBUS_STORE(&entry->polled, 0, RELAXED);
+	EVBUS_STORE(&entry->owner, 0, RELAXED);
 	if (options->name != NULL)
 		(void)snprintf(entry->name, sizeof entry->name, "%s",
 		    options->name);
@@ -304,13 +228,12 @@ leave_streams(struct evbus_reader *reader, struct evbus_publisher *self)
 	uint32_t i, places = reader->places;
 
 	EVBUS_STORE(&reader->places, 0, RELEASE);
-	for (i = 0; i < places; i++) {
+	for (i = 0; i < places; i++)
 		evbus__stream_leave(reader->place[i]->stream, self,
 		    reader->place[i]->cursor);
-		free_place(reader->context, reader->place[i]);
-		reader->place[i] = NULL;
-	}
-	reader->held = NULL;
+	/* Who ran it may still look at the event it holds, in a copy; others
+	 * at its counters: their memory stays until it is used again. */
+	reader->left = places;
 }
 
 static void
@@ -520,6 +443,7 @@ evbus__readers_destroy(struct evbus__context *context)
 		return;
 	for (i = 0; i < readers->opened; i++) {
 		evbus__retired_free(readers->reader[i]);
+		evbus__places_free(readers->reader[i]);
 		evbus__free(context, readers->reader[i]->place,
 		    places_size(readers));
 		evbus__free(context, readers->reader[i],

@@ -28,6 +28,7 @@
 #define EVBUS__READER_MAGIC	0x65765264u
 #define EVBUS__COPY_BATCH	32u	/* slots a lossy reader copies at once */
 #define EVBUS__LOOK_MAX		256u	/* slots a reader looks ahead at most */
+#define EVBUS__AHEAD		(6u * EVBUS_CACHELINE)	/* bytes read ahead */
 #define EVBUS__SPIN_NS		20000	/* before a wait sleeps */
 
 struct evbus__subscription {
@@ -126,6 +127,7 @@ struct evbus_reader {
 	/* Written under the bus's lock, read by who runs it. */
 	uint32_t state;			/* atomic */
 	uint32_t places;		/* atomic */
+	uint32_t left;			/* places that a closed one still has */
 	uint32_t ending;		/* atomic: subscriptions to finish */
 	uint32_t closed_by;		/* atomic: somebody finishes it */
 	uint32_t closes;		/* atomic: how often it was closed */
@@ -171,25 +173,14 @@ int evbus__readers_init(struct evbus__context *, uint32_t limit,
 void evbus__readers_destroy(struct evbus__context *);
 int evbus__reader_make(struct evbus__context *,
     const struct evbus_reader_options *, struct evbus_reader **);
-/* Join a stream; the bus's lock is held. */
-int evbus__reader_join(struct evbus_reader *, struct evbus_publisher *self,
-    struct evbus__stream *, enum evbus_start);
 /* No new handler call may start; 0 or EVBUS_ECLOSED. */
 int evbus__reader_start_closing(struct evbus_reader *);
-struct evbus__place *evbus__reader_place(const struct evbus_reader *,
-    const struct evbus__stream *);
 /* Leave all streams, run every on_closed; once.  No lock held. */
 void evbus__reader_finish(struct evbus_reader *);
 
-/* run.c: who runs a reader enters and leaves; GRACE. */
-int evbus__run_begin(struct evbus_reader *, struct evbus_publisher **);
-void evbus__run_end(struct evbus_reader *);
-/* What follows evbus__run_begin(). */
-void evbus__run_leave(struct evbus_reader *, struct evbus_publisher *self);
+/* run.c; entering and leaving is in run.h. */
 /* A worker runs it: EVBUS_EOWNER for anybody else. */
 int evbus__refuse_worker(const struct evbus_reader *);
-/* The same, only to look: 1: entered, and evbus__run_end() must follow. */
-int evbus__run_peek(struct evbus_reader *);
 /* Wait until nobody runs it, or a subscription's handler does not. */
 int evbus__run_quiet(struct evbus_reader *, struct evbus_publisher *self,
     int64_t subscription, int64_t deadline);
@@ -212,7 +203,15 @@ void evbus__retire(struct evbus_reader *, void *memory, size_t size);
 void evbus__sweep(struct evbus_reader *);
 void evbus__retired_free(struct evbus_reader *);
 
-/* place.c: cursors while running. */
+/* place.c: cursors. */
+struct evbus__place *evbus__reader_place(const struct evbus_reader *,
+    const struct evbus__stream *);
+/* Join a stream; the bus's lock is held. */
+int evbus__reader_join(struct evbus_reader *, struct evbus_publisher *self,
+    struct evbus__stream *, enum evbus_start);
+/* The memory of the places that a closed reader left. */
+void evbus__places_free(struct evbus_reader *);
+/* While running. */
 void evbus__place_publish(struct evbus__place *);
 void evbus__place_counters(struct evbus__place *);
 int evbus__place_ready(const struct evbus__place *);

@@ -4,13 +4,19 @@
  */
 #include <limits.h>
 
-#include "reader/reader.h"
+#include "reader/run.h"
 
 #define SLICE_NS 1000000	/* how long quiet is waited for in one piece */
 
-static int
-refuse_busy(struct evbus_reader *reader, const struct evbus_publisher *self)
+int
+evbus__run_refuse(const struct evbus_reader *reader,
+    const struct evbus_publisher *self)
 {
+	/* A child of fork() may find any value in its blank pages. */
+	int error = evbus__check_alive(reader->context);
+
+	if (error != 0)
+		return error;
 	if (EVBUS_LOAD(&reader->entry->owner, RELAXED) == self->id)
 		return evbus__fail(EVBUS_EDEADLK, "reader \"%s\" is run from "
 		    "inside one of its own handlers", reader->entry->name);
@@ -27,56 +33,16 @@ evbus__refuse_worker(const struct evbus_reader *reader)
 }
 
 int
-evbus__run_begin(struct evbus_reader *reader, struct evbus_publisher **self)
+evbus__run_check(struct evbus_reader *reader)
 {
-	struct evbus__reader_entry *entry = reader->entry;
-	struct evbus_publisher *publisher;
-	uint32_t running;
-	int error;
+	int error = evbus__check_alive(reader->context);
 
-	if (evbus_unlikely(EVBUS_LOAD(&reader->context->state, ACQUIRE) !=
-	    EVBUS__OPEN)) {
-		error = evbus__check_alive(reader->context);
-		if (error != 0)
-			return error;
-	}
-	publisher = evbus__self(reader->context);
-	if (publisher == NULL)
-		return evbus__failed();
-	running = EVBUS_LOAD(&entry->running, RELAXED);
-	if (evbus_unlikely(running & 1))
-		return refuse_busy(reader, publisher);
-#ifdef EVBUS_DEBUG
-	/* Two threads at once are told in debug builds. */
-	if (!EVBUS_CAS(&entry->running, &running, running + 1, ACQ_REL,
-	    RELAXED))
-		return refuse_busy(reader, publisher);
-#else
-	EVBUS_STORE(&entry->running, running + 1, RELAXED);	/* GRACE */
-#endif
-	EVBUS_FENCE_LIGHT(reader->context->fence_full);		/* GRACE */
-	if (evbus_unlikely(EVBUS_LOAD(&entry->owner, RELAXED) !=
-	    publisher->id || EVBUS_LOAD(&entry->polled, RELAXED) == 0)) {
-		EVBUS_STORE(&entry->owner, publisher->id, RELAXED);
-		EVBUS_STORE(&entry->polled, 1, RELEASE);
-	}
-	/* CLOSE: after the fence; partner: wait_for_handlers() in bus/close.c. */
-	if (evbus_unlikely(EVBUS_LOAD(&reader->state, ACQUIRE) !=
-	    EVBUS__READER_OPEN || EVBUS_LOAD(&reader->context->state,
-	    ACQUIRE) == EVBUS__CLOSED)) {
+	if (error == 0 &&
+	    EVBUS_LOAD(&reader->state, ACQUIRE) != EVBUS__READER_OPEN)
+		error = evbus__fail(EVBUS_ECLOSED, "the reader is closed");
+	if (error != 0)
 		evbus__run_end(reader);
-		return evbus__fail(EVBUS_ECLOSED, "the reader is closed");
-	}
-	evbus__call_enter(publisher);
-	*self = publisher;
-	return 0;
-}
-
-void
-evbus__run_leave(struct evbus_reader *reader, struct evbus_publisher *self)
-{
-	evbus__run_end(reader);
-	evbus__call_leave(self);
+	return error;
 }
 
 int
@@ -99,8 +65,8 @@ evbus__run_peek(struct evbus_reader *reader)
  * Somebody waits for quiet, or left something to be finished here.  What
  * on_closed calls does not wait, as inside a handler: this may be a worker.
  */
-static void
-end_slowly(struct evbus_reader *reader)
+void
+evbus__run_end_slowly(struct evbus_reader *reader)
 {
 	struct evbus_publisher *self = evbus__self(reader->context);
 
@@ -112,19 +78,6 @@ end_slowly(struct evbus_reader *reader)
 		evbus__reader_finish(reader);
 	if (self != NULL)
 		self->depth--;
-}
-
-void
-evbus__run_end(struct evbus_reader *reader)
-{
-	struct evbus__reader_entry *entry = reader->entry;
-
-	EVBUS_STORE(&entry->current, 0, RELEASE);		/* UNSUB */
-	EVBUS_STORE(&entry->running, EVBUS_LOAD(&entry->running, RELAXED) + 1,
-	    RELEASE);						/* GRACE */
-	EVBUS_FENCE_LIGHT(reader->context->fence_full);		/* GRACE */
-	if (evbus_unlikely(EVBUS_LOAD(&reader->ending, RELAXED) != 0))
-		end_slowly(reader);
 }
 
 /* What is waited for. */

@@ -5,7 +5,7 @@
  * Spins for a while, then parks (WAKE in ring/park.h).  One thread waits for
  * any number of readers that share one park: a worker for all of its own.
  */
-#include "reader/reader.h"
+#include "reader/run.h"
 
 /* Who looks is inside (GRACE): close does not free what is looked at. */
 int

@@ -25,6 +25,8 @@
 
 #include "base/context.h"
 
+struct evbus_ring_ctl;
+
 /* In the mapping; a line of its own. */
 struct evbus__park {
 	uint32_t word EVBUS_ALIGNED(EVBUS_LINE);	/* 1: sleeping, or about to */

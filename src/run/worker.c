@@ -8,6 +8,7 @@
  * changed, and says so, because a closed reader's memory may be used again
  * only when the thread has forgotten it.
  */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -94,6 +95,7 @@ worker_main(void *arg)
 			    worker->copies, EVBUS__SPIN_NS, EVBUS_FOREVER);
 	}
 	EVBUS_STORE(&worker->ended, 1, RELEASE);
+	evbus__futex_wake(&worker->ended, INT_MAX);
 }
 
 static size_t
@@ -217,6 +219,18 @@ evbus__workers_stop(struct evbus *bus)
 	}
 }
 
+/* 1: it has ended; 0: the deadline has passed. */
+static int
+wait_for_end(struct evbus__worker *worker, int64_t deadline)
+{
+	while (EVBUS_LOAD(&worker->ended, ACQUIRE) == 0) {
+		if (deadline != EVBUS_FOREVER && evbus__os_now() >= deadline)
+			return 0;
+		(void)evbus__futex_wait(&worker->ended, 0, deadline);
+	}
+	return 1;
+}
+
 unsigned
 evbus__workers_join(struct evbus *bus, int64_t deadline)
 {
@@ -228,8 +242,7 @@ evbus__workers_join(struct evbus *bus, int64_t deadline)
 		worker = bus->worker[i];
 		if (worker->joined)
 			continue;
-		if (deadline != EVBUS_FOREVER &&
-		    EVBUS_LOAD(&worker->ended, ACQUIRE) == 0) {
+		if (!wait_for_end(worker, deadline)) {
 			running++;
 			continue;
 		}

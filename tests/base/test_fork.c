@@ -146,18 +146,19 @@ fork_leaves_every_byte_of_the_parents_S6(void **state)
 	assert_child_fine(pid);
 	assert_int_equal(evbus_stream_stats(stream, &after), 0);
 	assert_memory_equal(&before, &after, sizeof before);
-	for (i = 0; i < 100; i++) {
-		event = evbus_next(world.reader);
-		assert_non_null(event);
+	/* Streams take turns (O3). */
+	for (i = 0; (event = evbus_next(world.reader)) != NULL;) {
+		if (event->stream != 1) {
+			assert_memory_equal(event->data, "1", 1);
+			continue;
+		}
 		memcpy(&value, event->data, sizeof value);
 		assert_int_equal(value, i);
 		assert_int_equal(event->sequence, i);
 		assert_string_equal(evbus_topic_name(event->topic), "a");
+		i++;
 	}
-	event = evbus_next(world.reader);
-	assert_non_null(event);
-	assert_memory_equal(event->data, "1", 1);
-	assert_null(evbus_next(world.reader));
+	assert_int_equal(i, 100);
 	fixture_end(world.bus, 0);
 }
 

@@ -330,7 +330,7 @@ threads_that_end_while_a_bus_is_freed_harm_nothing(void **state)
 	(void)state;
 	for (round = 0; round < 50; round++) {
 		memset(&crowd, 0, sizeof crowd);
-		crowd.bus[0] = fixture_open(NULL);
+		crowd.bus[0] = fixture_open_small(NULL);
 		for (i = 0; i < 3; i++)
 			fixture_start(&thread[i], publish_and_tell, &crowd);
 		assert_true(fixture_until_count(&crowd.accepted, 3));

@@ -99,7 +99,7 @@ close_runs_readers_whose_thread_has_ended_L3(void **state)
 	int i;
 
 	(void)state;
-	bus = fixture_open(NULL);
+	bus = fixture_open_small(NULL);
 	topic = fixture_topic(bus, "a");
 	reader = fixture_subscribed(bus, "a", fixture_count, &count[0]);
 	(void)fixture_subscribed(bus, "a", fixture_count, &count[1]);
@@ -150,7 +150,7 @@ close_a_chain(int worker)
 	unsigned left = 100;
 	struct evbus *bus;
 
-	bus = chain.bus = fixture_open(NULL);
+	bus = chain.bus = fixture_open_small(NULL);
 	chain.topic = fixture_topic(bus, "a");
 	if (worker)
 		assert_true(on_worker(bus, "w", "a", publish_smaller, &chain) >
@@ -215,7 +215,7 @@ close_while_threads_publish_keeps_what_was_accepted_L3(void **state)
 	(void)state;
 	for (round = 0; round < 30; round++) {
 		memset(&traffic, 0, sizeof traffic);
-		traffic.bus = fixture_open(&options);
+		traffic.bus = fixture_open_small(&options);
 		traffic.topic = fixture_topic(traffic.bus, "a");
 		assert_true(on_worker(traffic.bus, "w", ">", fixture_count,
 		    &traffic.delivered) > 0);
@@ -295,7 +295,7 @@ close_wakes_publishers_of_a_full_stream_L3(void **state)
 
 	(void)state;
 	fixture_hold_init(&hold);
-	traffic.bus = fixture_open(&options);
+	traffic.bus = fixture_open_small(&options);
 	stream = evbus_stream_default(traffic.bus);
 	traffic.topic = fixture_topic(traffic.bus, "a");
 	assert_true(evbus_subscribe(traffic.bus, "a", fixture_holding, &hold,
@@ -340,7 +340,7 @@ close_wakes_readers_that_wait_L3(void **state)
 	int i;
 
 	(void)state;
-	bus = fixture_open(NULL);
+	bus = fixture_open_small(NULL);
 	for (i = 0; i < 2; i++) {
 		reader[i] = fixture_reader(bus, &options[i]);
 		/* The second has no subscription at all. */
@@ -368,7 +368,7 @@ free_while_a_reader_wakes_up_waits_for_it(void **state)
 
 	(void)state;
 	for (round = 0; round < 100; round++) {
-		bus = fixture_open(NULL);
+		bus = fixture_open_small(NULL);
 		reader = fixture_reader(bus, &options);
 		fixture_start(&thread, wait_until_closed, reader);
 		assert_true(fixture_until_parked(reader, 0));
@@ -390,7 +390,7 @@ free_while_a_publisher_wakes_up_waits_for_it(void **state)
 
 	(void)state;
 	for (round = 0; round < 100; round++) {
-		traffic.bus = fixture_open(&options);
+		traffic.bus = fixture_open_small(&options);
 		traffic.topic = fixture_topic(traffic.bus, "a");
 		(void)fixture_subscribed(traffic.bus, "a", NULL, NULL);
 		assert_int_equal(evbus_publish(traffic.topic, "1", 1), 0);
@@ -433,7 +433,7 @@ close_with_a_stuck_handler_times_out_and_reports_L3(void **state)
 
 	(void)state;
 	fixture_hold_init(&hold);
-	bus = fixture_open(NULL);
+	bus = fixture_open_small(NULL);
 	topic = fixture_topic(bus, "a");
 	assert_true(on_worker(bus, "stuck", "a", fixture_holding, &hold) > 0);
 	assert_true(on_worker(bus, "fine", "a", fixture_count, &count) > 0);
@@ -495,7 +495,7 @@ free_while_a_handler_runs_is_ebusy_and_then_0(void **state)
 	(void)state;
 	for (round = 0; round < 50; round++) {
 		fixture_hold_init(&hold);
-		bus = fixture_open(NULL);
+		bus = fixture_open_small(NULL);
 		reader = fixture_subscribed(bus, "a", fixture_holding, &hold);
 		assert_int_equal(evbus_publish_name(bus, "a", "x", 1), 0);
 		fixture_start(&thread, poll_one_event, reader);
@@ -524,7 +524,7 @@ close_without_time_reports_what_is_left_L3(void **state)
 	int i;
 
 	(void)state;
-	bus = fixture_open(&options);
+	bus = fixture_open_small(&options);
 	topic = fixture_topic(bus, "a");
 	reader = fixture_reader(bus, &lossy);
 	assert_true(evbus_reader_subscribe(reader, "a", NULL, NULL, NULL) >
@@ -577,7 +577,7 @@ close_with_a_reader_that_another_thread_neglects_times_out(void **state)
 	struct evbus_report report;
 
 	(void)state;
-	traffic.bus = fixture_open(NULL);
+	traffic.bus = fixture_open_small(NULL);
 	fixture_start(&thread, hold_reader, &traffic);
 	assert_true(fixture_until_count(&traffic.started, 1));
 	assert_int_equal(evbus_publish_name(traffic.bus, "a", "x", 1), 0);
@@ -601,7 +601,7 @@ close_with_an_open_claim_of_its_own_is_edeadlk(void **state)
 	struct evbus *bus;
 
 	(void)state;
-	bus = fixture_open(NULL);
+	bus = fixture_open_small(NULL);
 	topic = fixture_topic(bus, "a");
 	(void)fixture_subscribed(bus, "a", fixture_count, &count);
 	assert_int_equal(evbus_claim(topic, 1, 0, &claim), 0);
@@ -637,7 +637,7 @@ close_with_an_open_claim_times_out_and_the_commit_is_refused_S5(void **state)
 	struct evbus_report report;
 
 	(void)state;
-	traffic.bus = fixture_open(NULL);
+	traffic.bus = fixture_open_small(NULL);
 	traffic.topic = fixture_topic(traffic.bus, "a");
 	(void)fixture_subscribed(traffic.bus, "a", fixture_count,
 	    &traffic.delivered);
@@ -673,7 +673,7 @@ close_waits_for_the_commit_of_another_thread_L3(void **state)
 	struct fixture_thread thread;
 
 	(void)state;
-	traffic.bus = fixture_open(NULL);
+	traffic.bus = fixture_open_small(NULL);
 	traffic.topic = fixture_topic(traffic.bus, "a");
 	(void)fixture_subscribed(traffic.bus, "a", fixture_count,
 	    &traffic.delivered);
@@ -690,7 +690,7 @@ close_waits_for_the_commit_of_another_thread_L3(void **state)
 static void
 close_twice_is_eclosed(void **state)
 {
-	struct evbus *bus = fixture_open(NULL);
+	struct evbus *bus = fixture_open_small(NULL);
 
 	(void)state;
 	assert_int_equal(evbus_close(bus, 0, NULL), 0);
@@ -730,7 +730,7 @@ close_by_several_threads_at_once_is_done_by_one(void **state)
 	(void)state;
 	for (round = 0; round < 20; round++) {
 		memset(&closers, 0, sizeof closers);
-		closers.bus = fixture_open(NULL);
+		closers.bus = fixture_open_small(NULL);
 		assert_int_equal(pthread_barrier_init(&closers.barrier, NULL,
 		    THREADS), 0);
 		for (i = 0; i < THREADS; i++)
@@ -765,7 +765,7 @@ close_inside_a_handler_of_a_worker_is_edeadlk_S3(void **state)
 	struct traffic traffic = { 0 };
 
 	(void)state;
-	traffic.bus = fixture_open(NULL);
+	traffic.bus = fixture_open_small(NULL);
 	assert_true(evbus_subscribe(traffic.bus, "a", close_inside, &traffic,
 	    NULL) > 0);
 	assert_int_equal(evbus_publish_name(traffic.bus, "a", "x", 1), 0);
@@ -800,13 +800,40 @@ close_in_on_closed_of_a_worker_is_edeadlk_S3(void **state)
 	struct traffic traffic = { 0 };
 
 	(void)state;
-	traffic.bus = fixture_open(NULL);
+	traffic.bus = fixture_open_small(NULL);
 	assert_true(evbus_subscribe(traffic.bus, "a", stop_at_once, &traffic,
 	    &options) > 0);
 	assert_int_equal(evbus_publish_name(traffic.bus, "a", "x", 1), 0);
 	assert_true(fixture_until_count(&traffic.delivered, 1));
 	assert_int_equal(atomic_load(&traffic.accepted), 1);
 	fixture_end(traffic.bus, 0);
+}
+
+static void
+stand_still(void *arg)
+{
+	(void)fixture_holding(NULL, arg);
+}
+
+/* It always returns, even if an on_closed does not, and free waits for it. */
+static void
+close_while_on_closed_stands_still_on_a_worker_returns_L3(void **state)
+{
+	struct evbus_subscribe_options options = { stand_still };
+	struct fixture_hold hold;
+	struct evbus *bus;
+
+	(void)state;
+	fixture_hold_init(&hold);
+	bus = fixture_open_small(NULL);
+	assert_true(evbus_subscribe(bus, "a", stop_at_once, &hold, &options) >
+	    0);
+	assert_int_equal(evbus_publish_name(bus, "a", "x", 1), 0);
+	fixture_hold_entered(&hold);
+	assert_int_equal(evbus_close(bus, FIXTURE_MS, NULL), 0);
+	fixture_refused(evbus_free(bus), EVBUS_EBUSY);
+	fixture_hold_open(&hold);
+	fixture_free(bus);
 }
 
 /* ---- Everything at once -------------------------------------------------- */
@@ -829,7 +856,7 @@ close_runs_every_on_closed_once_L3(void **state)
 	int i;
 
 	(void)state;
-	bus = fixture_open(NULL);
+	bus = fixture_open_small(NULL);
 	reader = fixture_reader(bus, NULL);
 	for (i = 0; i < 20; i++) {
 		assert_true(evbus_reader_subscribe(reader, "a", NULL, &closed,
@@ -866,7 +893,7 @@ close_gives_payloads_by_reference_back(void **state)
 
 	(void)state;
 	by_reference.release_arg = &given;
-	bus = fixture_open(NULL);
+	bus = fixture_open_small(NULL);
 	topic = fixture_topic(bus, "a");
 	(void)fixture_subscribed(bus, "a", NULL, NULL);
 	for (i = 0; i < 10; i++)
@@ -989,6 +1016,8 @@ main(void)
 		cmocka_unit_test(
 		    close_inside_a_handler_of_a_worker_is_edeadlk_S3),
 		cmocka_unit_test(close_in_on_closed_of_a_worker_is_edeadlk_S3),
+		cmocka_unit_test(
+		    close_while_on_closed_stands_still_on_a_worker_returns_L3),
 		cmocka_unit_test(close_runs_every_on_closed_once_L3),
 		cmocka_unit_test(close_gives_payloads_by_reference_back),
 		cmocka_unit_test(

@@ -3,8 +3,8 @@
  * explore_cli.c - the driver: options, the table of results, replays.
  *
  * Without options each scenario runs depth-first under both memory models, at
- * random under C11, and, where it asks for it, without the process-wide barrier.
- * Each line of the table is a process of its own, so that what one leaves
+ * random under C11, and, where it asks for it, without the process-wide
+ * barrier.  Each line of the table is a process of its own, so that what one leaves
  * behind in the library's static variables cannot reach the next; as many run
  * at a time as there are processors, and the table keeps its order.
  */
@@ -51,8 +51,8 @@ usage(void)
 	    "    [-p schedule]\n"
 	    "  -l  list the scenarios\n"
 	    "  -j  processes at a time\n"
-	    "  -w  bound of loads of an old value, one more for each preemption\n"
-	    "      less, -1 for none (dfs)\n"
+	    "  -w  bound of loads of an old value, one more for each\n"
+	    "      preemption less, -1 for none (dfs)\n"
 	    "  -f  no process-wide barrier: full fences at both ends\n"
 	    "  -d  a timed wait may time out at any moment\n"
 	    "  -u  a futex wait may return for no reason\n"
@@ -239,7 +239,7 @@ print_row(struct job *job)
 	    o->membarrier && !o->timeouts && !o->spurious ? "" : " -",
 	    o->membarrier ? "" : "f", o->timeouts ? "d" : "",
 	    o->spurious ? "u" : "");
-	printf("%-23s %-48s %-6s %-6s %9llu %6.2fs %-14s %s\n",
+	printf("%-25s %-46s %-6s %-6s %9llu %6.2fs %-14s %s\n",
 	    job->test->name, job->test->promise, model,
 	    o->strategy == EXPLORE_DFS ? "dfs" : "random",
 	    (unsigned long long)r.executions, r.seconds, extent(o, &r),
@@ -274,7 +274,7 @@ line_options(const struct explore_test *t, const struct settings *s, int k,
 	    (k == 4 && !all))
 		return 0;
 	if (!lines[k].membarrier && (!o->membarrier || t->flags == NULL ||
-	    strchr(t->flags, 'f') == NULL))
+	    s->strategy_set || strchr(t->flags, 'f') == NULL))
 		return 0;
 	o->model = lines[k].model;
 	o->strategy = lines[k].strategy;

@@ -86,6 +86,10 @@ scenario_subscribe(unsigned i)
 	    scenario_handler, &scenario.log[i], &options);
 	explore_assert(id > 0, "subscribe: %s", evbus_errmsg());
 	scenario.subscription[i] = id;
+	/* The first wait is to sleep at once, and not to look at the stream
+	 * that was joined. */
+	if (explore_self() == 0)
+		(void)evbus__park_nudged(scenario.reader[i]->park);
 }
 
 enum evbus_verdict
@@ -159,6 +163,26 @@ scenario_try_publish(void)
 
 	return note(evbus_try_publish(scenario.topic, &payload,
 	    sizeof payload));
+}
+
+int
+scenario_publish_two(void)
+{
+	struct payload payload[2];
+	struct iovec iov[2];
+	int i, result;
+
+	for (i = 0; i < 2; i++) {
+		payload[i] = next_payload();
+		payload[i].value += (unsigned)i;
+		payload[i].check = ~payload[i].value;
+		iov[i].iov_base = &payload[i];
+		iov[i].iov_len = sizeof payload[i];
+	}
+	result = note(evbus_publish_batch(scenario.topic, iov, 2));
+	if (result == 0)
+		scenario.published[explore_self()]++;
+	return result;
 }
 
 int

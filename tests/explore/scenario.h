@@ -59,6 +59,7 @@ void scenario_on_closed(void *log);
 /* Publish the running fiber's next event; what evbus_publish() answers. */
 int scenario_publish(void);
 int scenario_try_publish(void);
+int scenario_publish_two(void);		/* as a batch */
 /* The same in parts. */
 int scenario_claim(struct evbus_claim *);
 int scenario_try_claim(struct evbus_claim *);
@@ -80,18 +81,20 @@ void scenario_finish(void);
 
 /* All scenarios. */
 #define SCENARIOS(S) \
-	S(publish_x_publish) S(publish_x_gate) S(publish_x_gate_sp) \
+	S(publish_x_publish) S(publish_x_batch) \
+	S(publish_x_gate) S(publish_x_gate_sp) \
 	S(publish_x_gate_high) S(publish_x_gate_two) S(publish_x_next) \
 	S(publish_x_full) S(publish_x_full_two) S(publish_x_lap) \
-	S(wait_x_wake) S(wait_x_wake_two) S(wait_x_publish_two) \
-	S(wait_x_subscribe) S(wait_x_reader_close) S(lossy_x_lap) \
-	S(lossy_x_lap_two) S(lossy_x_lap_high) S(lossy_x_wake) \
-	S(join_x_publish) S(join_x_publish_used) S(join_x_publish_two) \
-	S(join_x_oldest) S(join_x_reader) S(join_x_claim) \
-	S(subscribe_x_poll) S(leave_x_blocked_publisher) \
-	S(leave_x_blocked_publisher_own) S(leave_x_blocked_publisher_two) \
-	S(unsubscribe_x_poll) S(unsubscribe_x_publish) S(leave_x_poll) \
-	S(claim_x_abort) S(claim_x_lap) S(claim_x_exit) S(close_x_publish) \
+	S(wait_x_wake) S(wait_x_wake_two) S(wait_x_wake_next) \
+	S(wait_x_wake_claim) S(wait_x_publish_two) S(wait_x_subscribe) \
+	S(wait_x_reader_close) S(lossy_x_lap) S(lossy_x_lap_two) \
+	S(lossy_x_lap_high) S(lossy_x_wake) S(join_x_publish) \
+	S(join_x_publish_used) S(join_x_publish_two) S(join_x_oldest) \
+	S(join_x_reader) S(join_x_claim) S(subscribe_x_poll) \
+	S(leave_x_blocked_publisher) S(leave_x_publisher_own) \
+	S(leave_x_publisher_two) S(unsubscribe_x_poll) \
+	S(unsubscribe_x_publish) S(leave_x_poll) S(claim_x_abort) \
+	S(claim_x_lap) S(claim_x_exit) S(close_x_publish) \
 	S(close_x_publish_two) S(close_x_publish_timeout) S(close_x_full) \
 	S(close_x_wait) S(close_x_subscribe) S(close_x_handler) \
 	S(close_x_lossy) S(pin_x_reclaim) S(pin_x_release) \

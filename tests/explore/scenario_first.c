@@ -6,13 +6,13 @@
  * at once; a reader whose pattern the new topic matches; and a flush that waits
  * for a reader.
  *
- * Argument.  A thread's record is made under the bus's lock, and others find it
- * by a store-release of `used`.  A topic is looked up without a lock inside an
- * epoch section, and made under the lock after a second look, so a name has one
- * handle; it is entered in the readers' tables before anybody can find it, so
- * its first event comes.
+ * Argument.  A thread's record is made under the bus's lock, and others find
+ * it by a store with release of `used`.  A topic is looked up without a lock
+ * inside an epoch section, and made under the lock after a second look, so a
+ * name has one handle; it is entered in the readers' tables before anybody can
+ * find it, so its first event comes.
  *
- * Edges: RECORD, NAME, TABLE, CLOSE, SPACE.
+ * Edges: TABLE, STAMP, SPACE.
  */
 #include "scenario.h"
 

@@ -178,7 +178,8 @@ const struct explore_test publish_x_full = {
 
 const struct explore_test publish_x_full_two = {
 	"publish_x_full_two", "two that wait for space are both woken", 3,
-	setup_full, { publish_one, publish_one, poll_all }, scenario_finish, NULL
+	setup_full, { publish_one, publish_one, poll_all }, scenario_finish,
+	NULL
 };
 
 /* Nobody reads. */

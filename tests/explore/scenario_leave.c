@@ -96,13 +96,13 @@ const struct explore_test leave_x_blocked_publisher = {
 	setup, { publish_one, close_reader }, finish, "f"
 };
 
-const struct explore_test leave_x_blocked_publisher_own = {
-	"leave_x_blocked_publisher_own", "the same by the reader's own thread", 2,
+const struct explore_test leave_x_publisher_own = {
+	"leave_x_publisher_own", "the same by the reader's own thread", 2,
 	setup, { publish_one, poll_and_close }, finish, NULL
 };
 
-const struct explore_test leave_x_blocked_publisher_two = {
-	"leave_x_blocked_publisher_two", "the same when two readers are in the way", 3,
+const struct explore_test leave_x_publisher_two = {
+	"leave_x_publisher_two", "the same when two readers are in the way", 3,
 	setup_two, { publish_one, close_reader, poll_other }, finish, NULL
 };
 

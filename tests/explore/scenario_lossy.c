@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * scenario_lossy.c - lossy x lap, pin x reclaim (D2, D5, L1).
+ * scenario_lossy.c - lossy x lap (D2, D5).
  *
  * Who: a lossy reader that copies from a ring of two slots while producers go
  * round it; nobody waits for it.
@@ -12,12 +12,7 @@
  * So the two words of a payload always match; and what was not handed over is
  * counted: delivered + skipped + holes + lost = passed.
  *
- * PIN: a payload outside its slot is read in place.  The reader writes the
- * payload's ticket where reclaimers look, fences, and looks whether the payload
- * is still there; who reclaims says so, fences, and looks at the tickets.  One
- * sees the other, so no block is written again while it is read.
- *
- * Edges: LAP, STAMP, PIN, HOLD, GIVE, WAKE.
+ * Edges: LAP, STAMP, WAKE.
  */
 #include <evbus/claim.h>
 

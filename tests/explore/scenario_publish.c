@@ -31,6 +31,31 @@ produce(void)
 }
 
 static void
+produce_one(void)
+{
+	EXPLORE_ASSERT(scenario_publish() == 0);
+}
+
+static void
+produce_batch(void)
+{
+	EXPLORE_ASSERT(scenario_publish_two() == 0);
+}
+
+/* Nothing lies between the two events of a batch. */
+static void
+finish_batch(void)
+{
+	const struct scenario_log *log = &scenario.log[0];
+	unsigned i;
+
+	scenario_finish();
+	for (i = 1; i < log->count; i++)
+		if (log->got[i].who == 1 && log->got[i].n == 2)
+			EXPLORE_ASSERT(log->got[i - 1].who == 1);
+}
+
+static void
 look(void)
 {
 	EXPLORE_ASSERT(evbus_poll(scenario.reader[0], 16) >= 0);
@@ -39,4 +64,9 @@ look(void)
 const struct explore_test publish_x_publish = {
 	"publish_x_publish", "no event lost, one order, whole payloads", 3,
 	setup, { produce, produce, look }, scenario_finish, NULL
+};
+
+const struct explore_test publish_x_batch = {
+	"publish_x_batch", "a batch lies in one piece", 3,
+	setup, { produce_batch, produce_one, look }, finish_batch, NULL
 };

@@ -20,6 +20,8 @@
  *
  * Edges: WAKE, NUDGE, STAMP, SET.
  */
+#include <evbus/claim.h>
+
 #include "scenario.h"
 
 static void
@@ -62,6 +64,15 @@ publish_one(void)
 	EXPLORE_ASSERT(scenario_publish() == 0);
 }
 
+/* In between everybody may run. */
+static void
+publish_two(void)
+{
+	publish_one();
+	EVBUS_SPIN();
+	publish_one();
+}
+
 static void
 finish_two(void)
 {
@@ -79,6 +90,53 @@ const struct explore_test wait_x_wake = {
 const struct explore_test wait_x_wake_two = {
 	"wait_x_wake_two", "two sleepers on one stream are woken", 3,
 	setup_two, { read_one, read_one_too, publish_one }, finish_two, "f"
+};
+
+/*
+ * A producer that is late with the look that follows its first event takes the
+ * marks of sleepers that have read it already: it must see their words.
+ */
+const struct explore_test wait_x_wake_next = {
+	"wait_x_wake_next", "a sleeper is woken for the next event too", 2,
+	setup, { read_two, publish_two }, scenario_finish, "f"
+};
+
+/*
+ * The same for two sleepers, whose event is committed after one that follows
+ * it: the claim was open before they slept.
+ */
+static struct evbus_claim claim;
+
+static void
+setup_claim(void)
+{
+	setup_two();
+	explore_stand_for(3);
+	EXPLORE_ASSERT(scenario_claim(&claim) == 0);
+	explore_stand_for(0);
+}
+
+static void
+publish_and_commit(void)
+{
+	publish_one();
+	EVBUS_SPIN();
+	EXPLORE_ASSERT(scenario_commit(&claim) == 0);
+}
+
+static void
+finish_claim(void)
+{
+	scenario_drain();
+	EXPLORE_ASSERT(scenario.log[0].count == 2);
+	EXPLORE_ASSERT(scenario.log[1].count == 2);
+	scenario_close();
+}
+
+const struct explore_test wait_x_wake_claim = {
+	"wait_x_wake_claim", "two sleepers are woken by a late commit", 3,
+	setup_claim, { read_one, read_one_too, publish_and_commit },
+	finish_claim, NULL
 };
 
 const struct explore_test wait_x_publish_two = {

@@ -27,6 +27,7 @@
 #define CALLGRIND_START_INSTRUMENTATION ((void)0)
 #define CALLGRIND_STOP_INSTRUMENTATION ((void)0)
 #define CALLGRIND_TOGGLE_COLLECT ((void)0)
+#define RUNNING_ON_VALGRIND 0
 #define WITHOUT_CALLGRIND 1
 #else
 #define WITHOUT_CALLGRIND 0
@@ -155,6 +156,8 @@ count_publish(unsigned subscriptions, unsigned topics)
 	(void)printf("%.1f ns a publish\n",
 	    (seconds() - since) * 1e9 / CALLS);
 	need(evbus_poll(reader, 2 * CALLS), "poll");
+	if (RUNNING_ON_VALGRIND)
+		return;		/* it has counted; closing takes long there */
 	since = seconds();
 	close_bus();
 	(void)printf("closed in %.2f s\n", seconds() - since);

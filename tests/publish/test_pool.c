@@ -284,6 +284,7 @@ reference_on_full_ring_keeps_ownership(void **state)
 	struct evbus_topic *topic = event_topic(bus, "reference");
 	struct evbus_reader *reader = event_reader(bus, 0, EVBUS_START_NOW);
 	struct reference *reference = references_of(bus);
+	struct evbus_stream_stats stats;
 	unsigned i;
 
 	(void)state;
@@ -293,6 +294,11 @@ reference_on_full_ring_keeps_ownership(void **state)
 	for (i = 0; i < 20; i++)
 		assert_int_equal(publish_reference(topic, &reference[2], 0),
 		    EVBUS_EFULL);
+	for (i = 0; i < 20; i++)
+		assert_int_equal(evbus_try_publish(topic, large,
+		    sizeof large), EVBUS_EFULL);
+	stats = event_stream_stats(evbus_stream_default(bus));
+	assert_int_equal(stats.outside_taken - stats.outside_given, 2);
 	assert_int_equal(event_drain(reader), 2);
 	assert_int_equal(publish_reference(topic, &reference[2], 0), 0);
 	event_bus_close(bus);

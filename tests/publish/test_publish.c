@@ -286,6 +286,38 @@ full_fail_and_try_efull_at_once(void **state)
 	free(log);
 }
 
+/* The gate is the smallest cursor, whichever reader's that is. */
+static void
+full_slowest_reader_holds(void **state)
+{
+	struct evbus *bus = event_bus_of(8);
+	struct evbus_topic *topic = event_topic(bus, "full");
+	struct evbus_reader *reader[3];
+	unsigned slow, i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		reader[i] = event_reader(bus, 0, EVBUS_START_NOW);
+		(void)event_subscribe(reader[i], ">", NULL, NULL);
+	}
+	for (slow = 0; slow < 3; slow++) {
+		event_publish(topic, 0, 8);
+		for (i = 0; i < 3; i++)
+			if (i != slow)
+				assert_int_equal(event_drain(reader[i]), 8);
+		assert_int_equal(evbus_try_publish(topic, "x", 1),
+		    EVBUS_EFULL);
+		assert_int_equal(evbus_poll(reader[slow], 1), 1);
+		assert_int_equal(evbus_try_publish(topic, "x", 1), 0);
+		assert_int_equal(evbus_try_publish(topic, "x", 1),
+		    EVBUS_EFULL);
+		for (i = 0; i < 3; i++)
+			assert_int_equal(event_drain(reader[i]),
+			    i == slow ? 8 : 1);
+	}
+	event_bus_close(bus);
+}
+
 /* S1: a lossy reader that never reads holds nobody. */
 static void
 full_lossy_reader_harms_nobody(void **state)
@@ -782,6 +814,7 @@ main(void)
 		cmocka_unit_test(full_wait_publisher_held_until_reader_passes),
 		cmocka_unit_test(full_wait_time_limit_etimedout),
 		cmocka_unit_test(full_fail_and_try_efull_at_once),
+		cmocka_unit_test(full_slowest_reader_holds),
 		cmocka_unit_test(full_lossy_reader_harms_nobody),
 		cmocka_unit_test(full_reader_leaves_publisher_let_go),
 		cmocka_unit_test(with_sequence_and_cause_in_event),

@@ -4,6 +4,8 @@
  * It must not change under the user's hands until he says that he is done
  * (L1), for each of the three places in which a payload can lie.
  */
+#include <sched.h>
+
 #include "support/event_check.h"
 
 #define CAPACITY 8u
@@ -172,6 +174,83 @@ lossy_outside_pinned_under_pressure(void **state)
 	event_bus_close(bus);
 }
 
+struct holder {
+	struct evbus_reader *reader;
+	struct evbus_topic *topic;
+	struct event_step step;
+	size_t size;
+	int released;		/* atomic */
+};
+
+static void
+count_release(const void *payload, size_t size, void *arg)
+{
+	struct holder *holder = arg;
+
+	(void)payload;
+	(void)size;
+	(void)__atomic_add_fetch(&holder->released, 1, __ATOMIC_RELEASE);
+}
+
+/* Hold an event while the bus is being closed. */
+static void *
+hold_through_close(void *arg)
+{
+	struct holder *holder = arg;
+	const struct evbus_event *event = evbus_next(holder->reader);
+	int i;
+
+	CHECK(event != NULL);
+	event_step_to(&holder->step, 1);
+	while (evbus_publish(holder->topic, "x", 1) != EVBUS_ECLOSED)
+		(void)sched_yield();
+	for (i = 0; i < 50 && event != NULL; i++) {
+		check_event(event, holder->size, 0);
+		CHECK_INT(__atomic_load_n(&holder->released, __ATOMIC_ACQUIRE),
+		    0);
+		(void)sched_yield();
+	}
+	evbus_done(holder->reader);
+	return NULL;
+}
+
+/* A copy stays; a payload outside is waited for. */
+static void
+lossy_held_event_stays_through_close(void **state)
+{
+	struct holder holder = { .step = EVENT_STEP_INIT };
+	struct evbus_publish_options with = { .release = count_release,
+	    .release_arg = &holder };
+	struct evbus *bus;
+	pthread_t thread;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 30; i++) {
+		bus = next_bus();
+		holder.topic = event_topic(bus, "held");
+		holder.reader = event_reader(bus, 1, EVBUS_START_NOW);
+		holder.step.value = 0;
+		holder.released = 0;
+		holder.size = i % 3 == 0 ? 32 : 2000;
+		(void)event_subscribe(holder.reader, ">", NULL, NULL);
+		event_fill(data, holder.size, 1, 0);
+		if (i % 3 == 2)
+			assert_int_equal(evbus_publish_with(holder.topic, data,
+			    holder.size, &with), 0);
+		else
+			assert_int_equal(evbus_publish(holder.topic, data,
+			    holder.size), 0);
+		thread = event_thread(hold_through_close, &holder);
+		event_step_wait(&holder.step, 1);
+		assert_int_equal(evbus_close(bus, EVENT_LONG, NULL), 0);
+		assert_int_equal(holder.released, i % 3 == 2);
+		event_join(thread);
+		assert_int_equal(evbus_free(bus), 0);
+		event_check_done();
+	}
+}
+
 /* Holes and what nobody wants are passed, and counted. */
 static void
 next_passes_holes_and_unwanted(void **state)
@@ -217,6 +296,7 @@ main(void)
 		cmocka_unit_test(lossless_outside_held_under_pressure),
 		cmocka_unit_test(lossy_held_copy_stays_while_lapped),
 		cmocka_unit_test(lossy_outside_pinned_under_pressure),
+		cmocka_unit_test(lossy_held_event_stays_through_close),
 		cmocka_unit_test(next_passes_holes_and_unwanted),
 	};
 

@@ -155,6 +155,17 @@ wait_for_ever(void *arg)
 	return NULL;
 }
 
+/* The same, of a reader that it opened: close runs those of its own caller. */
+static void *
+open_and_wait(void *arg)
+{
+	struct waiting *waiting = arg;
+
+	waiting->reader = reader_with(waiting->bus, -1, 0);
+	(void)event_subscribe(waiting->reader, ">", NULL, NULL);
+	return wait_for_ever(waiting);
+}
+
 static void
 until_parked(const struct evbus_reader *reader)
 {
@@ -172,9 +183,7 @@ wait_ended_by_close(int close_reader)
 	for (i = 0; i < 50; i++) {
 		waiting.bus = event_bus(NULL);
 		waiting.step.value = 0;
-		waiting.reader = reader_with(waiting.bus, -1, 0);
-		(void)event_subscribe(waiting.reader, ">", NULL, NULL);
-		thread = event_thread(wait_for_ever, &waiting);
+		thread = event_thread(open_and_wait, &waiting);
 		event_step_wait(&waiting.step, 1);
 		if (i % 2)
 			until_parked(waiting.reader);

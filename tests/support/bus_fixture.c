@@ -27,6 +27,22 @@ fixture_open(const struct evbus_options *options)
 	return bus;
 }
 
+struct evbus *
+fixture_open_small(const struct evbus_options *given)
+{
+	struct evbus_options options = { 0 };
+
+	if (given != NULL)
+		options = *given;
+	if (options.stream.capacity == 0)
+		options.stream.capacity = 64;
+	options.ring_memory = 4 << 20;
+	options.max_topics = 1024;
+	options.max_readers = 64;
+	options.max_streams = 16;
+	return fixture_open(&options);
+}
+
 struct evbus_topic *
 fixture_topic(struct evbus *bus, const char *name)
 {
@@ -292,8 +308,24 @@ fixture_until_parked(const struct evbus_reader *reader, uint64_t parks)
 	return fixture_until(is_parked, &wanted);
 }
 
-unsigned
-fixture_threads(void)
+static void *
+do_nothing(void *arg)
+{
+	return arg;
+}
+
+/* A sanitizer may start a thread of its own with the first one. */
+static void
+start_the_first_thread(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, do_nothing, NULL) == 0)
+		(void)pthread_join(thread, NULL);
+}
+
+static unsigned
+count_threads(void)
 {
 	char line[256];
 	unsigned threads = 0;
@@ -305,6 +337,43 @@ fixture_threads(void)
 	if (file != NULL)
 		(void)fclose(file);
 	return threads;
+}
+
+static int
+has_settled(void *arg)
+{
+	unsigned *seen = arg, now_seen = count_threads();
+
+	if (seen[0] == now_seen)
+		return ++seen[1] > 100;
+	seen[0] = now_seen;
+	seen[1] = 0;
+	return 0;
+}
+
+unsigned
+fixture_threads(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	static int settled;
+	unsigned seen[2] = { 0, 0 };
+
+	(void)pthread_once(&once, start_the_first_thread);
+	if (!settled++)
+		(void)fixture_until(has_settled, seen);
+	return count_threads();
+}
+
+static int
+are_threads(void *arg)
+{
+	return fixture_threads() == *(unsigned *)arg;
+}
+
+int
+fixture_until_threads(unsigned threads)
+{
+	return fixture_until(are_threads, &threads);
 }
 
 /* ---- All calls ----------------------------------------------------------- */

@@ -36,6 +36,8 @@
 
 /* Asserts that it works. */
 struct evbus *fixture_open(const struct evbus_options *);
+/* The same with options that make it small: for tests that open many. */
+struct evbus *fixture_open_small(const struct evbus_options *);
 struct evbus_topic *fixture_topic(struct evbus *, const char *name);
 struct evbus_reader *fixture_reader(struct evbus *,
     const struct evbus_reader_options *);
@@ -104,8 +106,10 @@ int fixture_until_waiting(const struct evbus_stream *, unsigned publishers);
 /* The same for a reader that has gone to sleep once more than before. */
 int fixture_until_parked(const struct evbus_reader *, uint64_t parks);
 
-/* Threads of this process, as the system counts them. */
+/* Threads of this process, as the system counts them; one that was joined may
+ * be counted for a moment more, which the second waits for. */
 unsigned fixture_threads(void);
+int fixture_until_threads(unsigned);
 
 /* ---- All calls ----------------------------------------------------------- */
 
