@@ -191,6 +191,8 @@ evbus__dispatch_remove(struct evbus_reader *reader,
 	uint32_t id, count = reader->context->topics->count;
 	int kept = 0;
 
+	if (reader->table == NULL)
+		return 0;
 	for (id = 1; id <= count; id++)
 		if (reader->table[id] != NULL)
 			kept |= remove_one(reader, id, subscription);

@@ -42,12 +42,12 @@ take_slot(struct evbus__context *context, struct evbus_reader **result)
 		*result = reader;
 		return 0;
 	}
-	for (at = &readers->free_first; *at != NULL; at = &(*at)->next_free) {
-		if ((*at)->worker == NULL || readers->worker_done_with(*at))
-			break;
-		last = *at;
+	at = &readers->free_first;
+	while ((reader = *at) != NULL && reader->worker != NULL &&
+	    !readers->worker_done_with(reader)) {
+		last = reader;
+		at = &reader->next_free;
 	}
-	reader = *at;
 	if (reader == NULL)
 		return evbus__fail(EVBUS_ELIMIT, "%u readers are open, as many "
 		    "as max_readers allows", readers->limit);
@@ -260,13 +260,14 @@ evbus__reader_finish(struct evbus_reader *reader)
 	if (reader->worker != NULL)
 		context->readers->worker_leave(reader);
 	leave_streams(reader, self);
+	/* The table first: then no subscription has to be looked for in it. */
+	evbus__dispatch_destroy(reader);
 	while (reader->subscriptions != NULL)
 		evbus__subscription_unhook(reader->subscriptions);
 	evbus__mutex_unlock(&context->lock);
 	evbus__finish_ends(reader);
 	evbus__mutex_lock(&context->lock);
 	free_kept(reader);
-	evbus__dispatch_destroy(reader);
 	EVBUS_STORE(&reader->entry->used, 0, RELEASE);
 	EVBUS_STORE(&reader->state, EVBUS__READER_CLOSED, RELEASE);
 	EVBUS_STORE(&reader->closes, reader->closes + 1, RELEASE);

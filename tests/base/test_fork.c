@@ -281,15 +281,19 @@ use_own_bus(void)
 	return CHILD_FINE;
 }
 
-/* S6, with threads that publish, hold locks, begin and end. */
+/*
+ * S6, with threads that publish, hold locks, begin and end.  Other buses push
+ * this thread's record out of its cache, so that the child looks for it.
+ */
 static void
 fork_while_other_threads_work_gives_a_harmless_child_S6(void **state)
 {
 	struct fixture_thread thread[3];
+	struct evbus *other[4];
 	struct evbus_stream_stats stats;
 	struct evbus_reader_stats counts;
 	struct world world;
-	int i, result;
+	int i, k, result;
 	pid_t pid;
 
 	(void)state;
@@ -298,16 +302,24 @@ fork_while_other_threads_work_gives_a_harmless_child_S6(void **state)
 	assert_true(evbus_subscribe(world.bus, ">", fixture_count,
 	    &world.worked, NULL) > 0);
 	world.reader = fixture_reader(world.bus, NULL);
+	for (i = 0; i < 4; i++)
+		other[i] = fixture_open_small(NULL);
 	fixture_start(&thread[0], publish_until_stopped, &world);
 	fixture_start(&thread[1], open_until_stopped, &world);
 	fixture_start(&thread[2], begin_and_end_until_stopped, &world);
 	assert_true(fixture_until_count(&world.under_way, 3));
 	for (i = 0; i < FORKS; i++) {
+		for (k = 0; k < 4; k++)
+			assert_int_equal(evbus_publisher_set_name(other[k],
+			    "main"), 0);
 		pid = fork_guarded();
 		if (pid == 0) {
-			result = publish_in_child(&world);
+			/* The first of them with the record still unknown. */
+			result = i % 2 ? publish_in_child(&world) :
+			    call_in_child(&world);
 			if (result == CHILD_FINE)
-				result = call_in_child(&world);
+				result = i % 2 ? call_in_child(&world) :
+				    publish_in_child(&world);
 			if (result == CHILD_FINE && i % 5 == 0)
 				result = use_own_bus();
 			_exit(result);
@@ -325,6 +337,8 @@ fork_while_other_threads_work_gives_a_harmless_child_S6(void **state)
 	assert_int_equal(atomic_load(&world.worked), stats.tail);
 	assert_int_equal(evbus_reader_stats(world.reader, &counts), 0);
 	fixture_end(world.bus, 0);
+	for (k = 0; k < 4; k++)
+		fixture_end(other[k], 0);
 }
 
 /* ---- Inside a handler ---------------------------------------------------- */
