@@ -71,11 +71,6 @@ MODE := $(if $(DEBUG),-DEVBUS_DEBUG) \
 	$(if $(COVERAGE),--coverage -fprofile-update=atomic) \
 	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer) \
 	$(if $(findstring undefined,$(SANITIZE)),-fno-sanitize-recover=all)
-# gcc says that its thread sanitizer does not see fences; we know, and hang no
-# plain data on them (include/evbus/atomic.h).
-ifeq ($(SANITIZE)$(clang),thread)
-MODE += -Wno-tsan
-endif
 
 # Expanded in recipes and only then, since .ci/packages may just have brought
 # pkg-config; each assigns itself at its first use.

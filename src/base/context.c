@@ -33,8 +33,6 @@ evbus__free_aligned(void (*release)(void *, size_t, void *), void *arg,
 {
 	unsigned char *raw;
 
-	if (p == NULL)
-		return;
 	memcpy(&raw, (unsigned char *)p - sizeof raw, sizeof raw);
 	release(raw, size + EVBUS_LINE + sizeof raw, arg);
 }
@@ -48,7 +46,9 @@ evbus__alloc(struct evbus__context *context, size_t size)
 void
 evbus__free(struct evbus__context *context, void *p, size_t size)
 {
-	evbus__free_aligned(context->free, context->alloc_arg, p, size);
+	if (p != NULL)
+		evbus__free_aligned(context->free, context->alloc_arg, p,
+		    size);
 }
 
 int64_t

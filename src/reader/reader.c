@@ -119,6 +119,7 @@ set_up(struct evbus_reader *reader, const struct evbus_reader_options *options,
 	reader->places = 0;
 	reader->ending = 0;
 	reader->closed_by = 0;
+	reader->emptied = 0;
 	reader->subscriptions = NULL;
 	reader->ends = NULL;
 	reader->kept = NULL;
@@ -248,6 +249,21 @@ free_kept(struct evbus_reader *reader)
 	evbus__sweep(reader);
 }
 
+/* Another thread may have taken an end, and be inside on_closed: then it is the
+ * one that comes here last. */
+void
+evbus__reader_closed(struct evbus_reader *reader)
+{
+	if (!reader->emptied || reader->finishing > 0)
+		return;
+	reader->emptied = 0;
+	free_kept(reader);
+	EVBUS_STORE(&reader->entry->used, 0, RELEASE);
+	EVBUS_STORE(&reader->state, EVBUS__READER_CLOSED, RELEASE);
+	EVBUS_STORE(&reader->closes, reader->closes + 1, RELEASE);
+	give_slot(reader);
+}
+
 void
 evbus__reader_finish(struct evbus_reader *reader)
 {
@@ -267,11 +283,8 @@ evbus__reader_finish(struct evbus_reader *reader)
 	evbus__mutex_unlock(&context->lock);
 	evbus__finish_ends(reader);
 	evbus__mutex_lock(&context->lock);
-	free_kept(reader);
-	EVBUS_STORE(&reader->entry->used, 0, RELEASE);
-	EVBUS_STORE(&reader->state, EVBUS__READER_CLOSED, RELEASE);
-	EVBUS_STORE(&reader->closes, reader->closes + 1, RELEASE);
-	give_slot(reader);
+	reader->emptied = 1;
+	evbus__reader_closed(reader);
 	evbus__mutex_unlock(&context->lock);
 }
 

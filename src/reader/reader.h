@@ -131,6 +131,8 @@ struct evbus_reader {
 	uint32_t ending;		/* atomic: subscriptions to finish */
 	uint32_t closed_by;		/* atomic: somebody finishes it */
 	uint32_t closes;		/* atomic: how often it was closed */
+	uint32_t finishing;		/* ends taken out, on_closed not over */
+	uint32_t emptied;		/* closing, and no more ends will come */
 	struct evbus__place **place;	/* [max_streams] */
 	struct evbus__subscription *subscriptions;
 	struct evbus__subscription *ends;	/* dead, not yet finished */
@@ -251,6 +253,8 @@ void evbus__subscription_drop(struct evbus__subscription *);
 /* Run on_closed and free: of one that is ending, of all.  No lock held. */
 void evbus__finish_end(struct evbus_reader *, int64_t id);
 void evbus__finish_ends(struct evbus_reader *);
+/* The last step of a close, once no on_closed runs any more; lock held. */
+void evbus__reader_closed(struct evbus_reader *);
 /* The verdict EVBUS_STOP: end it from inside its own handler. */
 void evbus__subscription_stop(struct evbus__subscription *);
 

@@ -45,6 +45,7 @@ take_end(struct evbus_reader *reader, int64_t id)
 		if (id == 0 || (*at)->id == id) {
 			found = *at;
 			*at = found->next;
+			reader->finishing++;
 			break;
 		}
 	if (reader->ends == NULL &&
@@ -79,6 +80,8 @@ finish(struct evbus_reader *reader, struct evbus__subscription *subscription)
 	evbus__mutex_lock(&context->lock);
 	context->readers->subscription[index - 1] = NULL;
 	evbus__subscription_drop(subscription);
+	reader->finishing--;
+	evbus__reader_closed(reader);
 	evbus__mutex_unlock(&context->lock);
 }
 

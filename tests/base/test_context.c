@@ -170,7 +170,7 @@ clock_of_a_stream_without_times_is_not_read(void **state)
 	fixture_end(bus, 0);
 }
 
-/* Time limits follow the system's clock: a hook that stands still hangs none. */
+/* Time limits follow the system's clock, whatever the hook says. */
 static void
 clock_that_stands_still_does_not_stop_time_limits_S4(void **state)
 {

@@ -153,7 +153,8 @@ main(void)
 		cmocka_unit_test(futex_wait_ends_at_its_deadline),
 		cmocka_unit_test(futex_wake_reaches_a_sleeper),
 		cmocka_unit_test(threads_are_counted_as_the_system_counts_them),
-		cmocka_unit_test(fence_is_full_where_membarrier_is_forbidden_F2),
+		cmocka_unit_test(
+		    fence_is_full_where_membarrier_is_forbidden_F2),
 		cmocka_unit_test(map_is_zeroed_writable_and_sealed_for_others),
 		cmocka_unit_test(map_of_an_absurd_size_is_esystem),
 	};

@@ -123,8 +123,8 @@ scenario_on_closed(void *arg)
 {
 	struct scenario_log *log = arg;
 
-	EXPLORE_ASSERT(log->closed == 0);
-	log->closed++;
+	EXPLORE_ASSERT(EVBUS_PLAIN_LOAD(&log->closed) == 0);
+	EVBUS_PLAIN_STORE(&log->closed, 1);
 }
 
 static struct payload

@@ -58,6 +58,7 @@ close_reader(void)
 {
 	explore_assert(evbus_reader_close(scenario.reader[0],
 	    EVBUS_FOREVER) == 0, "close: %s", evbus_errmsg());
+	EXPLORE_ASSERT(EVBUS_PLAIN_LOAD(&scenario.log[0].closed) == 1);
 }
 
 static void
@@ -115,6 +116,7 @@ unsubscribe(void)
 	result = evbus_unsubscribe(scenario.bus, scenario.subscription[0],
 	    EVBUS_FOREVER);
 	explore_assert(result == 0, "unsubscribe: %s", evbus_errmsg());
+	EXPLORE_ASSERT(EVBUS_PLAIN_LOAD(&scenario.log[0].closed) == 1);
 	/* From here on the handler fails if it is called. */
 	EVBUS_PLAIN_STORE(&scenario.log[0].ended, 1);
 }

@@ -157,7 +157,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 		    readers_that_come_and_go_under_traffic_miss_nothing_D1),
-		cmocka_unit_test(cursor_that_leaves_without_memory_holds_nobody),
+		cmocka_unit_test(
+		    cursor_that_leaves_without_memory_holds_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,8 +2,8 @@
 /*
  * test_stream.c - why: the shape of a ring is chosen by the user and trusted by
  * every inline.  What does not fit is refused by name before any memory is
- * taken; what fits must work at its edges, first sequences near the end of their
- * 48 bits included.
+ * taken; what fits must work at its edges, first sequences near the end of
+ * their 48 bits included.
  */
 #include "bus_fixture.h"
 

@@ -29,7 +29,7 @@ void fault_alloc_init(struct fault_alloc *);
 /* For evbus_options.allocator. */
 struct evbus_allocator fault_alloc_hooks(struct fault_alloc *);
 
-/* The k-th call from now on fails, and with `on` all later ones too; 0: none. */
+/* The k-th call from now on fails, with `on` all later ones too; 0: none. */
 void fault_alloc_arm(struct fault_alloc *, size_t k, int on);
 
 /* Calls since the last arm; blocks held; wrong sizes. */

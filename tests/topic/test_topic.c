@@ -254,7 +254,8 @@ main(void)
 		    topic_open_of_a_control_byte_does_not_repeat_it),
 		cmocka_unit_test(
 		    topic_open_of_allowed_names_keeps_them_as_they_are),
-		cmocka_unit_test(topic_open_of_options_not_yet_there_is_enotsup),
+		cmocka_unit_test(
+		    topic_open_of_options_not_yet_there_is_enotsup),
 		cmocka_unit_test(topics_beyond_max_topics_are_elimit),
 		cmocka_unit_test(topics_beyond_name_memory_are_elimit),
 		cmocka_unit_test(
