@@ -29,7 +29,7 @@
 	E(ENOENT, 14, "no such thing") \
 	E(EEXIST, 15, "exists already") \
 	E(ELIMIT, 16, "a limit set at open is used up") \
-	E(EOWNER, 17, "belongs to another thread") \
+	E(EOWNER, 17, "belongs to another thread, to a worker or to the bus") \
 	E(ENOTSUP, 18, "not supported by this version") \
 	E(ESYSTEM, 19, "the operating system refused") \
 	E(EVERDICT, 20, "a handler returned a verdict that cannot be acted on")

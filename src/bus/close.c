@@ -396,8 +396,11 @@ evbus_close(struct evbus *bus, int64_t timeout_ns, struct evbus_report *report)
 	evbus__workers_stop(bus);
 	close_readers(context);
 	reclaim_all(context, self);
-	(void)evbus__workers_join(bus, drained ? join_until(deadline) : 0);
-	if (drained)
+	/* A worker that runs no handler is about to end. */
+	(void)evbus__workers_join(bus,
+	    report->running == 0 ? join_until(deadline) : 0);
+	if (drained || (report->left == 0 && report->open_claims == 0 &&
+	    report->running == 0))
 		return 0;
 	return evbus__fail(EVBUS_ETIMEDOUT, "closed with %llu events left, "
 	    "%llu open claims and %u handlers still running",

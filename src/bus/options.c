@@ -50,7 +50,7 @@ evbus__options_check(struct evbus_options *options)
 {
 	int error;
 
-	if (options->name == NULL)
+	if (options->name == NULL || options->name[0] == '\0')
 		options->name = "evbus";
 	if (strlen(options->name) >= EVBUS_NAME_MAX)
 		return evbus__fail(EVBUS_EINVAL, "the bus's name has %zu "

@@ -226,7 +226,11 @@ evbus_publish_name(struct evbus *bus, const char *name, const void *data,
     size_t size)
 {
 	struct evbus_topic *topic;
-	int error = evbus_topic_open(bus, name, NULL, &topic);
+	int error;
 
+	if (bus == NULL)
+		return evbus__fail(EVBUS_EINVAL,
+		    "evbus_publish_name: bus is NULL");
+	error = evbus_topic_open(bus, name, NULL, &topic);
 	return error != 0 ? error : evbus_publish(topic, data, size);
 }

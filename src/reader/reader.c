@@ -134,7 +134,7 @@ set_up(struct evbus_reader *reader, const struct evbus_reader_options *options,
 	entry->worker = 0;
 	EVBUS_STORE(&entry->polled, 0, RELAXED);
 	EVBUS_STORE(&entry->owner, 0, RELAXED);
-	if (options->name != NULL)
+	if (options->name != NULL && options->name[0] != '\0')
 		(void)snprintf(entry->name, sizeof entry->name, "%s",
 		    options->name);
 	else
@@ -408,8 +408,9 @@ evbus_reader_position(const struct evbus_reader *reader,
 	int error;
 
 	if (reader == NULL || stream == NULL || sequence == NULL)
-		return evbus__fail(EVBUS_EINVAL, "evbus_reader_position: an "
-		    "argument is NULL");
+		return evbus__fail(EVBUS_EINVAL, "evbus_reader_position: %s "
+		    "is NULL", reader == NULL ? "reader" : stream == NULL ?
+		    "stream" : "sequence");
 	error = evbus__check_fork(reader->context);
 	if (error != 0)
 		return error;

@@ -126,7 +126,7 @@ unhook_id(struct evbus__context *context, int64_t id,
 	if (subscription == NULL ||
 	    EVBUS_LOAD(&subscription->dead, RELAXED)) {
 		error = evbus__fail(EVBUS_ENOENT, "there is no subscription "
-		    "%lld: it ended before", (long long)id);
+		    "%lld, or it ended before", (long long)id);
 	} else {
 		*reader = subscription->reader;
 		evbus__subscription_unhook(subscription);

@@ -167,9 +167,10 @@ evbus__wait_note(struct evbus__context *context,
 	if (kind == EVBUS__WAIT_READER)
 		return evbus__fail(EVBUS_EDEADLK, "waiting for a handler that "
 		    "itself waits for this thread");
-	return evbus__fail(EVBUS_EDEADLK, "stream \"%s\" is full, and only "
-	    "this thread could make room: it runs a reader that is behind, "
-	    "holds an open claim, or stands in a cycle of waits",
+	return evbus__fail(EVBUS_EDEADLK, "waiting for the readers of stream "
+	    "\"%s\", and only this thread could let them go on: it runs one "
+	    "that is behind, holds an open claim, or stands in a cycle of "
+	    "waits",
 	    evbus__stream_number(context, (uint32_t)what)->pattern);
 }
 
