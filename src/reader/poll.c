@@ -5,14 +5,13 @@
  * A lossless reader reads in place.  It looks ahead: before a stretch of k
  * events it looks at the stamp of the k-th; if that is there, the whole stretch
  * streams in without touching lines that the producer still writes.  If not, it
- * waits, once and no longer than a producer at full speed takes for k events,
- * then halves k; k doubles while the reader is fed.  Each stamp is still checked with acquire: the look is only a
+ * waits, once, for k pauses and no more than about a microsecond, then halves k;
+ * k doubles while the reader is fed.  Each stamp is still checked with acquire: the look is only a
  * hint.
  */
 #include "reader/run.h"
 
 #define PAUSES		40u	/* about a microsecond, at most */
-#define EVENTS_A_PAUSE	4u	/* what a producer writes in one, about */
 #define LAG_STRETCH	64u	/* sequences in a poll that call for a look at
 				 * the lag */
 
@@ -187,7 +186,7 @@ look_ahead(struct evbus__place *place, unsigned room)
 
 	if (k > room)
 		k = room;
-	pauses = k / EVENTS_A_PAUSE < PAUSES ? k / EVENTS_A_PAUSE : PAUSES;
+	pauses = k < PAUSES ? k : PAUSES;
 	while (k > 1 && !is_there(stream, place->next + k - 1)) {
 		if (pauses > 0) {
 			pauses--;

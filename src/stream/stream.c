@@ -161,9 +161,13 @@ take_memory(struct evbus__context *context, struct evbus__stream *stream,
 	    (blocks > 0 && outside->block == NULL)) {
 		EVBUS_STORE(&rings->used, used, RELEASE);
 		return evbus__fail(EVBUS_ELIMIT, "a ring of %u slots of %u "
-		    "bytes and a pool of %u blocks of %u need more than is "
-		    "left of ring_memory", options->capacity,
-		    options->slot_size, outside->blocks, outside->block_size);
+		    "bytes and a pool of %u blocks of %u need %llu bytes; of "
+		    "ring_memory, %llu bytes, %llu are left",
+		    options->capacity, options->slot_size, outside->blocks,
+		    outside->block_size,
+		    (unsigned long long)(slots + blocks + states),
+		    (unsigned long long)rings->count,
+		    (unsigned long long)(rings->count - used));
 	}
 	outside->reference = evbus__alloc(context, outside->references *
 	    sizeof *outside->reference);
