@@ -99,8 +99,7 @@ evbus__fill_header(struct evbus_header *header, uint64_t meta, uint64_t time,
     uint64_t cause)
 {
 	EVBUS_PLAIN_STORE(&header->meta, meta);
-	EVBUS_PLAIN_STORE(&header->time, time);
-	EVBUS_PLAIN_STORE(&header->cause, cause);
+	EVBUS_PLAIN_STORE2(&header->time, time, cause);
 }
 
 /*

@@ -4,10 +4,10 @@
  *
  * A lossless reader reads in place.  It looks ahead: before a stretch of k
  * events it looks at the stamp of the k-th; if that is there, the whole stretch
- * streams in without touching lines that the producer still writes.  If not, it
- * waits, once, for k pauses and no more than about a microsecond, then halves k;
- * k doubles while the reader is fed.  Each stamp is still checked with acquire: the look is only a
- * hint.
+ * streams in without touching lines that the producer still writes.  If not,
+ * it waits, once, for k pauses and at most about a microsecond, then halves k;
+ * k doubles while the reader is fed.  Each stamp is still checked with acquire:
+ * the look is only a hint.
  */
 #include "reader/run.h"
 
