@@ -197,6 +197,48 @@ end_of_batch_on_the_last_event_only(void **state)
 	event_bus_close(bus);
 }
 
+/*
+ * F3: however many subscriptions hang on a reader, it has one cursor per
+ * stream, an event that nobody wants is a skip and calls nobody, and the
+ * cursor moves once per batch: the gate's readers see it at the poll's end.
+ */
+static void
+subscriptions_one_cursor_unwanted_skipped_F3(void **state)
+{
+	struct evbus *bus = event_bus_of(256);
+	struct evbus_topic *wanted = event_topic(bus, "many.7");
+	struct evbus_topic *unwanted = event_topic(bus, "other");
+	struct evbus_reader *reader = event_reader(bus, 0, EVBUS_START_NOW);
+	struct event_log *log = event_log();
+	struct evbus_reader_stats stats;
+	uint64_t position = 1;
+	char name[16];
+	int i;
+
+	(void)state;
+	for (i = 0; i < 100; i++) {
+		(void)snprintf(name, sizeof name, "many.%d", i);
+		(void)event_subscribe(reader, name, event_log_handler, log);
+	}
+	event_publish(unwanted, 0, 50);
+	event_publish(wanted, 0, 3);
+	assert_int_equal(evbus_reader_position(reader,
+	    evbus_stream_default(bus), &position), 0);
+	assert_int_equal(position, 0);
+	assert_int_equal(evbus_poll(reader, 100), 53);
+	assert_int_equal(evbus_reader_position(reader,
+	    evbus_stream_default(bus), &position), 0);
+	assert_int_equal(position, 53);
+	stats = event_reader_stats(reader);
+	assert_int_equal(stats.streams, 1);
+	assert_int_equal(stats.skipped, 50);
+	assert_int_equal(stats.delivered, 3);
+	assert_int_equal(stats.calls, 3);
+	assert_int_equal(log->count, 3);
+	free(log);
+	event_bus_close(bus);
+}
+
 /* ---- Verdicts ----------------------------------------------------------- */
 
 static void
@@ -387,6 +429,7 @@ main(void)
 		cmocka_unit_test(order_4_producers_3_readers_same_for_all),
 		cmocka_unit_test(budget_at_most_so_many_sequences),
 		cmocka_unit_test(end_of_batch_on_the_last_event_only),
+		cmocka_unit_test(subscriptions_one_cursor_unwanted_skipped_F3),
 		cmocka_unit_test(
 		    verdict_refused_everdict_counted_event_handled),
 		cmocka_unit_test(poll_of_own_reader_edeadlk_of_another_fine),
