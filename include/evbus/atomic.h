@@ -76,6 +76,8 @@ evbus__fence(int order)
 #define EVBUS_PLAIN_STORE(p, v)	(*(p) = (v))
 #define EVBUS_PLAIN_LOAD(p)	(*(p))
 #define EVBUS_PLAIN_STORE2(p, a, b) evbus__store_pair((p), (a), (b))
+#define EVBUS_PLAIN_LOAD2(to, p) (*(evbus__pair *)(void *)(to) = \
+	*(const evbus__pair *)(const void *)(p))
 #define EVBUS_PLAIN_COPY_IN(dst, src, n) evbus__copy_in((dst), (src), (n))
 
 /*
@@ -196,6 +198,10 @@ EVBUS_END_DECLS
 } while (0)
 #define EVBUS_PLAIN_LOAD(p) EVBUS__R(p, \
 	evbus__x_plain_load((p), sizeof *(p), EVBUS__X))
+#define EVBUS_PLAIN_LOAD2(to, p) do { \
+	(to)[0] = EVBUS_PLAIN_LOAD(p); \
+	(to)[1] = EVBUS_PLAIN_LOAD((p) + 1); \
+} while (0)
 #define EVBUS_PLAIN_COPY_IN(dst, src, n) \
 	evbus__x_plain_copy_in((dst), (src), (n), EVBUS__X)
 #define EVBUS_SPIN() evbus__x_pause(EVBUS__X)

@@ -37,6 +37,9 @@ struct evbus_event {
 	uint32_t flags;			/* EVBUS_EVENT_* */
 };
 
+EVBUS_STATIC_ASSERT(offsetof(struct evbus_event, cause) ==
+    offsetof(struct evbus_event, time) + 8, "copied together");
+
 #define EVBUS_CAUSE(stream, sequence) \
 	((uint64_t)(stream) << EVBUS_SEQUENCE_BITS | \
 	    ((uint64_t)(sequence) & EVBUS_SEQUENCE_MASK))

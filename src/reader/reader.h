@@ -225,8 +225,6 @@ void evbus__unpin(struct evbus__place *);
 
 /* poll.c */
 int evbus__reader_poll(struct evbus_reader *, unsigned budget);
-void evbus__describe(struct evbus_reader *, const struct evbus__place *,
-    const struct evbus_header *, struct evbus_topic *, uint64_t sequence);
 /* evbus_done() for the event that evbus_next() returned; the caller runs. */
 void evbus__finish_held(struct evbus_reader *, struct evbus_publisher *self);
 /* Payload of an event outside its slot: 1, or 0: it is gone (lossy). */
@@ -257,5 +255,27 @@ void evbus__finish_ends(struct evbus_reader *);
 void evbus__reader_closed(struct evbus_reader *);
 /* The verdict EVBUS_STOP: end it from inside its own handler. */
 void evbus__subscription_stop(struct evbus__subscription *);
+
+/* Fill reader->event from a slot, or the copy of one. */
+static inline void
+evbus__describe(struct evbus_reader *reader, const struct evbus__place *place,
+    const struct evbus_header *header, struct evbus_topic *topic,
+    uint64_t sequence)
+{
+	struct evbus_event *event = &reader->event;
+	uint64_t meta = EVBUS_PLAIN_LOAD(&header->meta);
+
+	event->data = (const unsigned char *)header +
+	    place->stream->pub.header_size;
+	event->topic = topic;
+	event->sequence = sequence;
+	/* Time and cause at once: the fewer stores, the better. */
+	EVBUS_PLAIN_LOAD2((uint64_t *)(void *)&event->time, &header->time);
+	event->lost = place->lost;
+	event->size = evbus__meta_size(meta);
+	event->publisher = evbus__meta_publisher(meta);
+	event->stream = place->stream->pub.number;
+	event->flags = 0;
+}
 
 #endif /* EVBUS_SRC_READER_H */
