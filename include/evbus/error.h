@@ -60,7 +60,8 @@ EVBUS_API const char *evbus_errname(int code);
  * evbus_errmsg() - the calling thread's last refusal, in a sentence.  The
  * string belongs to the library and holds until this thread's next refusal.
  * Never NULL; empty before the first refusal.  Calls that succeed leave it as
- * it is, and so does the plain result EVBUS_EFULL.  Wait-free.  evbus_strerror(3)
+ * it is, and so does the plain result EVBUS_EFULL.  Wait-free.
+ * evbus_strerror(3)
  */
 EVBUS_API const char *evbus_errmsg(void);
 

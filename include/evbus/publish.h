@@ -116,6 +116,21 @@ EVBUS_API void evbus_abort(struct evbus_claim *);
 EVBUS_END_DECLS
 
 /*
+ * The time of the next event, or 0 where the stream keeps none.  The clock is
+ * read at every 64th event and while a reader sleeps: then the waking costs
+ * far more than the clock (F7).
+ */
+EVBUS__INLINE uint64_t
+evbus__sampled_time(const struct evbus_stream *stream,
+    struct evbus_publisher *publisher)
+{
+	if (evbus_unlikely(publisher->published % EVBUS__SAMPLE == 0 ||
+	    EVBUS_LOAD(&stream->ctl->attention, RELAXED) != 0))
+		(void)evbus__read_clock(stream, publisher);
+	return publisher->time & stream->time_mask;
+}
+
+/*
  * 1: published; 0: nothing was done, take the slow path.  Only for streams
  * with cheap fences, times that need no clock, and no extensions (fast_size).
  */
@@ -132,12 +147,7 @@ evbus__publish_fast(struct evbus_topic *topic, const void *data, size_t size)
 	publisher = evbus__enter(stream, 0);
 	if (evbus_unlikely(publisher == NULL))
 		return 0;
-	/* The clock is read at every 64th event and while a reader sleeps:
-	 * then the waking costs far more than the clock (F7). */
-	if (evbus_unlikely(publisher->published % EVBUS__SAMPLE == 0 ||
-	    EVBUS_LOAD(&stream->ctl->attention, RELAXED) != 0))
-		(void)evbus__read_clock(stream, publisher);
-	time = publisher->time & stream->time_mask;
+	time = evbus__sampled_time(stream, publisher);
 	if (evbus_unlikely(!evbus__try_claim(stream, publisher, 1,
 	    &sequence))) {
 		evbus__leave(publisher);

@@ -142,8 +142,8 @@ EVBUS_API void evbus_done(struct evbus_reader *);
 
 /*
  * evbus_wait() - wait until there is something to poll: 1, or 0 when timeout_ns
- * has passed; spins, then sleeps.  EVBUS_ECLOSED, EVBUS_EFORKED, EVBUS_EOWNER (a
- * worker runs the reader).
+ * has passed; spins, then sleeps.  EVBUS_ECLOSED, EVBUS_EFORKED, EVBUS_EOWNER
+ * (a worker runs the reader).
  * evbus_poll(3)
  */
 EVBUS_API int evbus_wait(struct evbus_reader *, int64_t timeout_ns);

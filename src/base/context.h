@@ -40,7 +40,6 @@ struct evbus__context {
 	uint64_t serial;	/* unique in the process, never reused */
 	uint8_t self;		/* index in evbus__tls.self */
 	uint8_t fence_full;
-	uint32_t inside;	/* calls that wait now; atomic */
 
 	void *(*alloc)(size_t, void *);
 	void (*free)(void *, size_t, void *);

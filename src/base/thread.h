@@ -63,9 +63,11 @@ struct evbus_publisher *evbus__publisher_by_id(const struct evbus__context *,
  * CLOSE: partner evbus__somebody_inside(), behind the heavy fences of close.
  */
 static inline void
-evbus__call_enter(struct evbus_publisher *publisher)
+evbus__call_enter(const struct evbus__context *context,
+    struct evbus_publisher *publisher)
 {
 	EVBUS_STORE(&publisher->calls, publisher->calls + 1, RELAXED);
+	EVBUS_FENCE_LIGHT(context->fence_full);			/* CLOSE */
 }
 
 static inline void

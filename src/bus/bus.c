@@ -56,10 +56,8 @@ set_context(struct evbus *bus)
 	struct evbus__context *context = &bus->context;
 
 	context->magic = EVBUS__BUS_MAGIC;
-	context->alloc = options->allocator.alloc != NULL ?
-	    options->allocator.alloc : standard_alloc;
-	context->free = options->allocator.free != NULL ?
-	    options->allocator.free : standard_free;
+	context->alloc = options->allocator.alloc;
+	context->free = options->allocator.free;
 	context->alloc_arg = options->allocator.arg;
 	context->clock = options->clock;
 	context->clock_arg = options->clock_arg;
@@ -170,9 +168,12 @@ evbus__open(struct evbus **result, const struct evbus_options *given,
 	error = evbus__options_check(&options);
 	if (error != 0)
 		return error;
-	bus = evbus__alloc_aligned(options.allocator.alloc != NULL ?
-	    options.allocator.alloc : standard_alloc, options.allocator.arg,
-	    sizeof *bus);
+	if (options.allocator.alloc == NULL) {
+		options.allocator.alloc = standard_alloc;
+		options.allocator.free = standard_free;
+	}
+	bus = evbus__alloc_aligned(options.allocator.alloc,
+	    options.allocator.arg, sizeof *bus);
 	if (bus == NULL)
 		return evbus__fail(EVBUS_ENOMEM, "no memory for a bus");
 	bus->options = options;

@@ -25,6 +25,22 @@
 #define GRACE_NS	100000000 /* how long the end of workers may take */
 #define BUDGET		256u
 
+/* Others have to do something: look again in a moment. */
+static void
+pause_a_moment(void)
+{
+	uint32_t never = 0;
+
+	evbus__os_yield();
+	(void)evbus__futex_wait(&never, 0, evbus__deadline(SLICE_NS));
+}
+
+static int
+has_passed(int64_t deadline)
+{
+	return deadline != EVBUS_FOREVER && evbus__os_now() >= deadline;
+}
+
 /* Wait until every section that is open now has ended. */
 static void
 wait_for_sections(struct evbus__context *context)
@@ -190,19 +206,15 @@ static int
 drain(struct evbus__context *context, struct evbus_publisher *self,
     int64_t deadline, uint64_t *tails)
 {
-	uint32_t never = 0;
-
 	for (;;) {
 		*tails = sum_of_tails(context);
 		if (run_own(context, self) > 0)
 			continue;
 		if (all_idle(context) && sum_of_tails(context) == *tails)
 			return 1;
-		if (deadline != EVBUS_FOREVER && evbus__os_now() >= deadline)
+		if (has_passed(deadline))
 			return 0;
-		evbus__os_yield();
-		/* Others have to do something: look again in a moment. */
-		(void)evbus__futex_wait(&never, 0, evbus__deadline(SLICE_NS));
+		pause_a_moment();
 	}
 }
 
@@ -297,16 +309,13 @@ somebody_runs(struct evbus__context *context)
 static int
 wait_for_handlers(struct evbus__context *context, int64_t deadline)
 {
-	uint32_t never = 0;
-
 	/* CLOSE: partner evbus__run_begin(), which looks at the state after
 	 * its fence. */
 	evbus__fence_heavy();
 	while (somebody_runs(context)) {
-		if (deadline != EVBUS_FOREVER && evbus__os_now() >= deadline)
+		if (has_passed(deadline))
 			return 0;
-		evbus__os_yield();
-		(void)evbus__futex_wait(&never, 0, evbus__deadline(SLICE_NS));
+		pause_a_moment();
 	}
 	return 1;
 }
@@ -416,8 +425,6 @@ evbus__somebody_inside(struct evbus *bus)
 	uint32_t i;
 
 	evbus__fence_heavy();
-	if (EVBUS_LOAD(&context->inside, ACQUIRE) != 0)
-		return 1;
 	for (i = 1; i <= context->max_publishers; i++)
 		if (EVBUS_LOAD(&context->publishers[i].section, ACQUIRE) != 0 ||
 		    EVBUS_LOAD(&context->publishers[i].calls, ACQUIRE) != 0)

@@ -64,11 +64,11 @@ evbus_flush(struct evbus *bus, int64_t timeout_ns)
 		return evbus__fail(EVBUS_EDEADLK, "evbus_flush inside a "
 		    "handler would wait for that handler");
 	streams = bus->context.streams;
-	(void)EVBUS_FETCH_ADD(&bus->context.inside, 1, RELAXED);
+	evbus__call_enter(&bus->context, self);
 	for (i = 0; i < EVBUS_LOAD(&streams->count, ACQUIRE) && error == 0; i++)
 		error = flush_stream(streams->stream[i], self,
 		    EVBUS_LOAD(&streams->stream[i]->pub.ctl->tail, ACQUIRE),
 		    deadline);
-	(void)EVBUS_FETCH_ADD(&bus->context.inside, (uint32_t)-1, RELEASE);
+	evbus__call_leave(self);
 	return error;
 }

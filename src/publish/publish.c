@@ -24,11 +24,9 @@ uint64_t
 evbus__event_time(const struct evbus_stream *stream,
     struct evbus_publisher *publisher)
 {
-	if (publisher->published % EVBUS__SAMPLE == 0 ||
-	    stream->times == EVBUS_TIMES_PRECISE ||
-	    EVBUS_LOAD(&stream->ctl->attention, RELAXED) != 0)
-		return evbus__read_clock(stream, publisher);
-	return publisher->time & stream->time_mask;
+	return stream->times == EVBUS_TIMES_PRECISE ?
+	    evbus__read_clock(stream, publisher) :
+	    evbus__sampled_time(stream, publisher);
 }
 
 int64_t
@@ -60,7 +58,7 @@ evbus__publish_check(const char *call, const struct evbus_topic *topic,
 	*publisher = evbus__self(context);
 	if (*publisher == NULL)
 		return evbus__failed();
-	evbus__call_enter(*publisher);
+	evbus__call_enter(context, *publisher);
 	return 0;
 }
 

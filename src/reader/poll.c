@@ -213,11 +213,7 @@ deliver_one(struct evbus_reader *reader, const struct evbus_header *header,
 
 	reader->self->cause = reader->cause | sequence;
 	event->data = header + 1;
-	event->sequence = sequence;
-	/* Time and cause at once: the fewer stores, the better. */
-	EVBUS_PLAIN_LOAD2((uint64_t *)(void *)&event->time, &header->time);
-	event->size = evbus__meta_size(meta);
-	event->publisher = evbus__meta_publisher(meta);
+	evbus__describe_header(event, header, meta, sequence);
 	return match->handler(event, match->arg);
 }
 
@@ -267,7 +263,8 @@ run_stretch(struct evbus_reader *reader, struct evbus__place *place,
 	reader->event.stream = stream->number;
 	reader->event.flags = flags;
 	for (;;) {
-		EVBUS_PREFETCH_READ((const unsigned char *)header + EVBUS__AHEAD);
+		EVBUS_PREFETCH_READ((const unsigned char *)header +
+		    EVBUS__AHEAD);
 		meta = EVBUS_PLAIN_LOAD(&header->meta);
 		/* TABLE: acquire, partner replace() in dispatch.c. */
 		matches = EVBUS_LOAD(&reader->table[evbus__meta_topic(meta)],

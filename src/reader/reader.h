@@ -256,6 +256,18 @@ void evbus__reader_closed(struct evbus_reader *);
 /* The verdict EVBUS_STOP: end it from inside its own handler. */
 void evbus__subscription_stop(struct evbus__subscription *);
 
+/* What an event has from its slot's header, wherever its payload lies. */
+static inline void
+evbus__describe_header(struct evbus_event *event,
+    const struct evbus_header *header, uint64_t meta, uint64_t sequence)
+{
+	event->sequence = sequence;
+	/* Time and cause at once: the fewer stores, the better. */
+	EVBUS_PLAIN_LOAD2((uint64_t *)(void *)&event->time, &header->time);
+	event->size = evbus__meta_size(meta);
+	event->publisher = evbus__meta_publisher(meta);
+}
+
 /* Fill reader->event from a slot, or the copy of one. */
 static inline void
 evbus__describe(struct evbus_reader *reader, const struct evbus__place *place,
@@ -268,12 +280,8 @@ evbus__describe(struct evbus_reader *reader, const struct evbus__place *place,
 	event->data = (const unsigned char *)header +
 	    place->stream->pub.header_size;
 	event->topic = topic;
-	event->sequence = sequence;
-	/* Time and cause at once: the fewer stores, the better. */
-	EVBUS_PLAIN_LOAD2((uint64_t *)(void *)&event->time, &header->time);
+	evbus__describe_header(event, header, meta, sequence);
 	event->lost = place->lost;
-	event->size = evbus__meta_size(meta);
-	event->publisher = evbus__meta_publisher(meta);
 	event->stream = place->stream->pub.number;
 	event->flags = 0;
 }

@@ -125,7 +125,7 @@ await(struct evbus_reader *reader, struct evbus_publisher *self,
 	int64_t slice;
 	int error = 0, i;
 
-	(void)EVBUS_FETCH_ADD(&reader->context->inside, 1, RELAXED);
+	evbus__call_enter(reader->context, self);
 	for (i = 0; !done(reader, quiet); i++) {
 		if (deadline != EVBUS_FOREVER && evbus__os_now() >= deadline) {
 			error = evbus__fail(EVBUS_ETIMEDOUT, "a handler of "
@@ -149,7 +149,7 @@ await(struct evbus_reader *reader, struct evbus_publisher *self,
 		    &entry->running, RELAXED), slice);
 		evbus__wait_forget(reader->context, self);
 	}
-	(void)EVBUS_FETCH_ADD(&reader->context->inside, (uint32_t)-1, RELEASE);
+	evbus__call_leave(self);
 	return error;
 }
 

@@ -61,7 +61,7 @@ evbus__run_begin(struct evbus_reader *reader, struct evbus_publisher **self)
 		EVBUS_STORE(&entry->owner, publisher->id, RELAXED);
 		EVBUS_STORE(&entry->polled, 1, RELEASE);
 	}
-	/* CLOSE: after the fence; partner: wait_for_handlers() in bus/close.c. */
+	/* CLOSE: after the fence; partner: wait_for_handlers(), bus/close.c. */
 	if (evbus_unlikely(EVBUS_LOAD(&reader->state, ACQUIRE) !=
 	    EVBUS__READER_OPEN || EVBUS_LOAD(&reader->context->state,
 	    ACQUIRE) != EVBUS__OPEN)) {
@@ -69,7 +69,7 @@ evbus__run_begin(struct evbus_reader *reader, struct evbus_publisher **self)
 		if (error != 0)
 			return error;
 	}
-	evbus__call_enter(publisher);
+	evbus__call_enter(reader->context, publisher);
 	return 0;
 }
 

@@ -130,25 +130,26 @@ int
 evbus_wait(struct evbus_reader *reader, int64_t timeout_ns)
 {
 	int64_t deadline = evbus__deadline(timeout_ns);
-	struct evbus_publisher *self;
-	struct evbus__context *context;
+	struct evbus_publisher *self, *runner;
 	int result = check_wait(reader, timeout_ns);
 
 	if (result != 0)
 		return result;
-	context = reader->context;
-	(void)EVBUS_FETCH_ADD(&context->inside, 1, RELAXED);
+	self = evbus__self(reader->context);
+	if (self == NULL)
+		return evbus__failed();
+	evbus__call_enter(reader->context, self);
 	do {
 		/* Entering tells who runs the reader, and whether it may. */
-		result = evbus__run_begin(reader, &self);
+		result = evbus__run_begin(reader, &runner);
 		if (result != 0)
 			break;
-		evbus__run_leave(reader, self);
+		evbus__run_leave(reader, runner);
 		result = timeout_ns == 0 ? evbus__reader_ready(reader) :
 		    evbus__wait_any(reader->park, &reader, 1, reader->spin_ns,
 		    deadline);
 	} while (result == 2);
 	/* The last touch: evbus_free() may follow. */
-	(void)EVBUS_FETCH_ADD(&context->inside, (uint32_t)-1, RELEASE);
+	evbus__call_leave(self);
 	return result;
 }

@@ -136,11 +136,9 @@ evbus__gate_wait(struct evbus__stream *stream,
 		(void)EVBUS_FETCH_ADD(&stream->pub.ctl->deadlocks, 1, RELAXED);
 		return result;
 	}
-	(void)EVBUS_FETCH_ADD(&context->inside, 1, RELAXED);
 	result = sleep_for_gate(stream, publisher, gate, deadline);
 	evbus__wait_forget(context, publisher);
 	pause_while_closing(stream);
-	(void)EVBUS_FETCH_ADD(&context->inside, (uint32_t)-1, RELEASE);
 	if (result == 0 && deadline != EVBUS_FOREVER &&
 	    evbus__os_now() >= deadline)
 		result = EVBUS_ETIMEDOUT;
@@ -156,8 +154,6 @@ wait_for_space(struct evbus__stream *stream, struct evbus_publisher *publisher,
 	int64_t since = evbus__os_now();
 	int result, waited;
 
-	/* Until the section of a claim, evbus_free() is to see us here. */
-	(void)EVBUS_FETCH_ADD(&stream->context->inside, 1, RELAXED);
 	(void)EVBUS_FETCH_ADD(&ctl->waits, 1, RELAXED);
 	(void)EVBUS_FETCH_ADD(&ctl->waiting, 1, RELAXED);
 	do {
@@ -173,14 +169,11 @@ wait_for_space(struct evbus__stream *stream, struct evbus_publisher *publisher,
 	(void)EVBUS_FETCH_ADD(&ctl->waiting, (uint32_t)-1, RELAXED);
 	(void)EVBUS_FETCH_ADD(&ctl->wait_ns,
 	    (uint64_t)(evbus__os_now() - since), RELAXED);
-	if (result == 0) {
-		(void)EVBUS_FETCH_ADD(&ctl->timedout, 1, RELAXED);
-		result = evbus__fail(EVBUS_ETIMEDOUT, "stream \"%s\" was "
-		    "full for %lld ns", stream->pattern,
-		    (long long)timeout_ns);
-	}
-	(void)EVBUS_FETCH_ADD(&stream->context->inside, (uint32_t)-1, RELEASE);
-	return result;
+	if (result != 0)
+		return result;
+	(void)EVBUS_FETCH_ADD(&ctl->timedout, 1, RELAXED);
+	return evbus__fail(EVBUS_ETIMEDOUT, "stream \"%s\" was full for "
+	    "%lld ns", stream->pattern, (long long)timeout_ns);
 }
 
 /*
