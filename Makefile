@@ -228,7 +228,7 @@ $(call programs,$(TESTS) $(PROGRAMS) $(STRESS)): \
 ENVIRONMENT = EVBUS_BUILD='$(B)' EVBUS_SANITIZE='$(SANITIZE)' \
 	EVBUS_HEADERS='$(HEADERS)' EVBUS_COVERAGE='$(COVERAGE)' \
 	CC='$(CC)' CXX='$(CXX)'
-TIMEOUT ?= $(if $(SANITIZE)$(COVERAGE),180,60)
+TIMEOUT ?= $(if $(SANITIZE)$(COVERAGE),420,60)
 
 .PHONY: tests
 tests: $(filter $(B)/%,$(CHOSEN)) $(call programs,$(PROGRAMS)) $(STATIC)
