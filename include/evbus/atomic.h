@@ -132,6 +132,41 @@ evbus__copy_in(void *dst, const void *src, size_t n)
 		to[i / 8] = evbus__load_word(from + i, n - i);
 }
 
+/*
+ * Up to four whole words, of a number known at compile time, kept in registers
+ * on their way from the caller's variables to a slot, which has room for pairs.
+ */
+struct evbus__words {
+	evbus__pair low, high;
+};
+#define EVBUS__NO_WORDS		{ { 0, 0 }, { 0, 0 } }
+#define EVBUS__FEW_WORDS(size)	(__builtin_constant_p(size) && (size) > 0 && \
+	(size) <= sizeof(struct evbus__words) && (size) % 8 == 0)
+
+EVBUS__INLINE struct evbus__words
+evbus__load_words(const void *data, size_t size)
+{
+	uint64_t w[4] = { 0, 0, 0, 0 };
+	struct evbus__words words = EVBUS__NO_WORDS;
+
+	memcpy(w, data, size);
+	words.low[0] = w[0];
+	words.low[1] = w[1];
+	words.high[0] = w[2];
+	words.high[1] = w[3];
+	return words;
+}
+
+EVBUS__INLINE void
+evbus__store_words(void *to, struct evbus__words words, size_t size)
+{
+	evbus__pair *pair = (evbus__pair *)to;
+
+	pair[0] = words.low;
+	if (size > sizeof pair[0])
+		pair[1] = words.high;
+}
+
 /* One step of a spinning wait: the core's hint, nothing shared is touched. */
 #if defined(__x86_64__) || defined(__i386__)
 #define EVBUS_SPIN()		__builtin_ia32_pause()
@@ -204,6 +239,12 @@ EVBUS_END_DECLS
 } while (0)
 #define EVBUS_PLAIN_COPY_IN(dst, src, n) \
 	evbus__x_plain_copy_in((dst), (src), (n), EVBUS__X)
+/* Every word is seen: none goes by registers. */
+struct evbus__words { uint64_t none; };
+#define EVBUS__NO_WORDS		{ 0 }
+#define EVBUS__FEW_WORDS(size)	0
+#define evbus__load_words(data, size) ((struct evbus__words)EVBUS__NO_WORDS)
+#define evbus__store_words(to, words, size) ((void)(words))
 #define EVBUS_SPIN() evbus__x_pause(EVBUS__X)
 
 #endif /* EVBUS_EXPLORE */

@@ -26,32 +26,37 @@ evbus__slot(const struct evbus_stream *stream, uint64_t sequence)
 }
 
 /*
- * Enter a publish: the thread's record, marked as being inside, or NULL if it
- * must be looked for first (evbus__self()).
+ * Mark the thread as being inside a publish; returns the section word of before.
  *
- * CLOSE: section = 1, light fence, load limit.  Partner: src/bus/close.c, which
+ * CLOSE: section odd, light fence, load limit.  Partner: src/bus/close.c, which
  * sets limit = 0, runs the heavy fence and then reads section.  Either this
  * publish sees the closed limit, or close sees this section and waits for it;
  * weaker, an event could be accepted after close has counted the rest.
  */
-EVBUS__INLINE struct evbus_publisher *
-evbus__enter(const struct evbus_stream *stream, int fence_full)
+EVBUS__INLINE uint64_t
+evbus__enter(struct evbus_publisher *publisher, int fence_full)
 {
-	struct evbus__tls *tls = EVBUS__TLS();
-	struct evbus_publisher *publisher = tls->last.publisher;
+	uint64_t section = EVBUS_LOAD(&publisher->section, RELAXED);
 
-	if (evbus_unlikely(tls->last.serial != stream->serial))
-		return NULL;
-	EVBUS_STORE(&publisher->section, 1, RELAXED);		/* CLOSE */
+	EVBUS_STORE(&publisher->section, section + 1, RELAXED);	/* CLOSE */
 	EVBUS_FENCE_LIGHT(fence_full);				/* CLOSE */
-	return publisher;
+	return section;
 }
 
+/* Outside again, with so many more events published; section: of before. */
 EVBUS__INLINE void
-evbus__leave(struct evbus_publisher *publisher)
+evbus__leave(struct evbus_publisher *publisher, uint64_t section,
+    uint64_t events)
 {
-	/* CLOSE: what was committed inside is seen by who sees 0. */
-	EVBUS_STORE(&publisher->section, 0, RELEASE);
+	/* CLOSE: what was committed inside is seen by who sees it even. */
+	EVBUS_STORE(&publisher->section, section + 2 * events, RELEASE);
+}
+
+/* The section word of before, for who is inside and has not kept it. */
+EVBUS__INLINE uint64_t
+evbus__entered(const struct evbus_publisher *publisher)
+{
+	return EVBUS_LOAD(&publisher->section, RELAXED) & ~UINT64_C(1);
 }
 
 /*

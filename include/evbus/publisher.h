@@ -22,15 +22,16 @@ struct evbus__open_claim {
 
 struct evbus_publisher {
 	/* Written by the thread at each publish. */
-	uint32_t section EVBUS_ALIGNED(EVBUS_LINE);
-				/* > 0: inside a publish, not in user code */
+	uint64_t section EVBUS_ALIGNED(EVBUS_LINE);
+				/* odd: inside a publish, not in user code;
+				 * half of it: events published */
 	uint32_t id;		/* generation:16 | number:16, from 1 */
 	uint32_t depth;		/* handlers this thread is inside of */
 	uint32_t calls;		/* out-of-line calls it is inside of */
+	uint32_t reserved;
 	uint64_t meta;		/* its part of a slot's meta word */
 	uint64_t cause;		/* the event being handled, or 0 */
 	uint64_t time;		/* the last reading of the clock */
-	uint64_t published;	/* events */
 	uint64_t bytes;		/* payload bytes outside of slots */
 	uint64_t claims;	/* claims opened */
 	uint64_t aborts;	/* claims given up */

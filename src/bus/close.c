@@ -47,10 +47,10 @@ wait_for_sections(struct evbus__context *context)
 {
 	uint32_t i;
 
-	/* CLOSE: partner evbus__enter() and try_once(). */
+	/* CLOSE: partner evbus__enter(). */
 	evbus__fence_heavy();
 	for (i = 1; i <= context->max_publishers; i++)
-		while (EVBUS_LOAD(&context->publishers[i].section, ACQUIRE))
+		while (EVBUS_LOAD(&context->publishers[i].section, ACQUIRE) & 1)
 			evbus__os_yield();
 }
 
@@ -426,7 +426,8 @@ evbus__somebody_inside(struct evbus *bus)
 
 	evbus__fence_heavy();
 	for (i = 1; i <= context->max_publishers; i++)
-		if (EVBUS_LOAD(&context->publishers[i].section, ACQUIRE) != 0 ||
+		if ((EVBUS_LOAD(&context->publishers[i].section, ACQUIRE) &
+		    1) != 0 ||
 		    EVBUS_LOAD(&context->publishers[i].calls, ACQUIRE) != 0)
 			return 1;
 	for (i = 0; i < readers->opened; i++)

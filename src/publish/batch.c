@@ -106,7 +106,6 @@ fill_slots(struct evbus_topic *topic, struct evbus_publisher *publisher,
 				    payload[i].iov_base, size);
 		}
 		evbus__stamp(header, sequence);
-		publisher->published++;
 	}
 }
 
@@ -135,7 +134,7 @@ publish_all(struct evbus_topic *topic, struct evbus_publisher *publisher,
 	}
 	fill_slots(topic, publisher, payload, n, sequence, chain);
 	evbus__after_commit(&stream->pub, stream->pub.fence_full);
-	evbus__leave(publisher);
+	evbus__leave(publisher, evbus__entered(publisher), n);
 	return 0;
 }
 

@@ -68,7 +68,7 @@ claim_one(struct evbus_topic *topic, struct evbus_publisher *publisher,
 	open->entry = entry;
 	EVBUS_STORE(&open->stream, stream->pub.number, RELEASE);
 	publisher->claims++;
-	evbus__leave(publisher);
+	evbus__leave(publisher, evbus__entered(publisher), 0);
 	claim->data = entry != 0 ?
 	    (void *)evbus__outside_block(&stream->outside, entry - 1) :
 	    (void *)((unsigned char *)evbus__slot(&stream->pub, sequence) +
@@ -136,6 +136,7 @@ evbus_commit(struct evbus_claim *claim, size_t size)
 	struct evbus_publisher *publisher;
 	struct evbus__stream *stream;
 	struct evbus_header *header;
+	uint64_t section;
 	int error = find_claim(claim, &open);
 
 	if (error != 0)
@@ -150,8 +151,7 @@ evbus_commit(struct evbus_claim *claim, size_t size)
 		evbus_abort(claim);
 		return error;
 	}
-	EVBUS_STORE(&publisher->section, 1, RELAXED);		/* CLOSE */
-	EVBUS_FENCE_LIGHT(stream->pub.fence_full);		/* CLOSE */
+	section = evbus__enter(publisher, stream->pub.fence_full);
 	header = evbus__slot(&stream->pub, claim->sequence);
 	evbus__fill_header(header, claim->topic->meta | evbus__meta(0,
 	    claim->entry != 0 ? EVBUS_SLOT_OUTSIDE : 0,
@@ -164,9 +164,8 @@ evbus_commit(struct evbus_claim *claim, size_t size)
 	}
 	evbus__stamp(header, claim->sequence);
 	EVBUS_STORE(&open->stream, 0, RELEASE);
-	publisher->published++;
 	evbus__after_commit(&stream->pub, stream->pub.fence_full);
-	evbus__leave(publisher);
+	evbus__leave(publisher, section, 1);
 	return 0;
 }
 

@@ -26,7 +26,8 @@ evbus__event_time(const struct evbus_stream *stream,
 {
 	return stream->times == EVBUS_TIMES_PRECISE ?
 	    evbus__read_clock(stream, publisher) :
-	    evbus__sampled_time(stream, publisher);
+	    evbus__sampled_time(stream, publisher,
+	    evbus__entered(publisher));
 }
 
 int64_t
@@ -77,11 +78,11 @@ evbus__claim_slots(struct evbus__stream *stream,
     struct evbus_publisher *publisher, uint64_t n, int64_t timeout_ns,
     uint64_t *sequence)
 {
-	if (evbus__enter(&stream->pub, stream->pub.fence_full) != NULL) {
-		if (evbus__try_claim(&stream->pub, publisher, n, sequence))
-			return 0;
-		evbus__leave(publisher);
-	}
+	uint64_t section = evbus__enter(publisher, stream->pub.fence_full);
+
+	if (evbus__try_claim(&stream->pub, publisher, n, sequence))
+		return 0;
+	evbus__leave(publisher, section, 0);
 	return evbus__claim_slow(stream, publisher, n, timeout_ns, sequence);
 }
 
@@ -125,11 +126,10 @@ publish_one(struct evbus_topic *topic, const void *data, size_t size,
 		EVBUS_PLAIN_COPY_IN((unsigned char *)header +
 		    stream->pub.header_size, data, size);
 	evbus__stamp(header, sequence);
-	publisher->published++;
 	if (outside)
 		publisher->bytes += size;
 	evbus__after_commit(&stream->pub, stream->pub.fence_full);
-	evbus__leave(publisher);
+	evbus__leave(publisher, evbus__entered(publisher), 1);
 	how->sequence = sequence;
 	return 0;
 }

@@ -156,15 +156,21 @@ is_there(const struct evbus_stream *stream, uint64_t sequence)
 	    sequence + 1;
 }
 
-/* How many events to take in one stretch; see the head of this file. */
+/*
+ * How many events to take in one stretch, at most `room` and none beyond the
+ * ring's end; see the head of this file.
+ */
 static uint32_t
 look_ahead(struct evbus__place *place, unsigned room)
 {
 	const struct evbus_stream *stream = &place->stream->pub;
+	uint64_t end = stream->mask + 1 - (place->next & stream->mask);
 	uint32_t k = place->look, pauses;
 
 	if (k > room)
 		k = room;
+	if (k > end)
+		k = (uint32_t)end;
 	pauses = k < PAUSES ? k : PAUSES;
 	while (k > 1 && !is_there(stream, place->next + k - 1)) {
 		if (pauses > 0) {
@@ -189,31 +195,43 @@ was_fed(struct evbus__place *place)
 		place->look *= 2;
 }
 
+#define NO_META UINT64_MAX	/* never the meta word of an event */
+
 /*
- * May the events of these matches be handed over the short way: to one handler,
- * which is made the current one?
+ * The match whose handler gets the events that have this meta word the short
+ * way: it alone wants them, and their payload lies in the slot; or NULL.  It is
+ * made the current one, and what is the same for all these events described.
  */
-static int
-one_handler(struct evbus_reader *reader, const struct evbus__matches *matches,
-    uint64_t sequence)
+static EVBUS_NOINLINE const struct evbus__match *
+short_way(struct evbus_reader *reader, const struct evbus__place *place,
+    uint64_t meta, uint64_t sequence)
 {
+	struct evbus_event *event = &reader->event;
+	const struct evbus__matches *matches;
+
+	/* TABLE: acquire, partner replace() in dispatch.c. */
+	matches = EVBUS_LOAD(&reader->table[evbus__meta_topic(meta)], ACQUIRE);
 	if (matches == NULL || sequence < matches->one_from ||
-	    reader->fence_full)
-		return 0;
-	reader->event.topic = matches->topic;
-	return may_call(reader, matches->match);
+	    evbus__meta_flags(meta) != 0 || place->lost != 0 ||
+	    reader->fence_full || !may_call(reader, matches->match))
+		return NULL;
+	event->topic = matches->topic;
+	event->size = evbus__meta_size(meta);
+	event->publisher = evbus__meta_publisher(meta);
+	return matches->match;
 }
 
-/* The short way: the topic and the current handler are set already. */
+/* The short way: all but what is this event's own is described already. */
 static inline enum evbus_verdict
 deliver_one(struct evbus_reader *reader, const struct evbus_header *header,
-    const struct evbus__match *match, uint64_t meta, uint64_t sequence)
+    const struct evbus__match *match, uint64_t cause, uint64_t sequence)
 {
 	struct evbus_event *event = &reader->event;
 
-	reader->self->cause = reader->cause | sequence;
+	reader->self->cause = cause | sequence;
 	event->data = header + 1;
-	evbus__describe_header(event, header, meta, sequence);
+	event->sequence = sequence;
+	evbus__describe_time(event, header);
 	return match->handler(event, match->arg);
 }
 
@@ -232,33 +250,26 @@ deliver_other(struct evbus_reader *reader, struct evbus__place *place,
 	place->calls--;
 }
 
-static inline const struct evbus_header *
-slot_after(const struct evbus_stream *stream, const struct evbus_header *header,
-    uint64_t sequence)
-{
-	if (evbus_unlikely((sequence & stream->mask) == stream->mask))
-		return (const struct evbus_header *)(const void *)
-		    stream->slots;
-	return (const struct evbus_header *)(const void *)
-	    ((const unsigned char *)header + stream->slot_size);
-}
-
 /*
- * Up to `most` events in place, the first of which is there; how many sequences
- * were passed.  Every instruction here is paid per event: what is the same as
- * for the event before (matches, topic, handler) is not looked at again.
+ * Up to `most` events in place, the first of which is there and none of which
+ * lies beyond the ring's end; how many sequences were passed.  Every
+ * instruction here is paid per event: what is the same as for the event before
+ * is not looked at again while no subscription of the reader dies (UNSUB).
+ * Memory that a new table no longer names stays while the reader runs (GRACE),
+ * and who joins a list meanwhile wants only what is claimed later.
  */
 static EVBUS_NOINLINE unsigned
 run_stretch(struct evbus_reader *reader, struct evbus__place *place,
     unsigned most, uint32_t flags)
 {
 	const struct evbus_stream *stream = &place->stream->pub;
-	const struct evbus__matches *matches, *known = NULL;
-	uint64_t sequence = place->next, last = sequence + most, meta;
-	const struct evbus_header *header = evbus__slot(stream, sequence);
+	const struct evbus_header *header = evbus__slot(stream, place->next);
+	const struct evbus__match *match = NULL;
+	uint64_t cause = EVBUS_CAUSE(stream->number, 0), meta, known = NO_META;
+	uint64_t sequence = place->next, last = sequence + most;
 	enum evbus_verdict verdict;
+	uint32_t deaths = 0;
 
-	reader->cause = EVBUS_CAUSE(stream->number, 0);
 	reader->event.lost = 0;
 	reader->event.stream = stream->number;
 	reader->event.flags = flags;
@@ -266,39 +277,37 @@ run_stretch(struct evbus_reader *reader, struct evbus__place *place,
 		EVBUS_PREFETCH_READ((const unsigned char *)header +
 		    EVBUS__AHEAD);
 		meta = EVBUS_PLAIN_LOAD(&header->meta);
-		/* TABLE: acquire, partner replace() in dispatch.c. */
-		matches = EVBUS_LOAD(&reader->table[evbus__meta_topic(meta)],
-		    ACQUIRE);
-		if (evbus_unlikely(matches != known))
-			known = place->lost == 0 &&
-			    one_handler(reader, matches, sequence) ?
-			    matches : NULL;
 		EVBUS_FENCE_LIGHT(0);				/* UNSUB */
-		if (evbus_likely(known != NULL &&
-		    (meta & (uint64_t)EVBUS_SLOT_OUTSIDE << 24) == 0 &&
-		    !EVBUS_LOAD(&known->match[0].subscription->dead,
-		    ACQUIRE))) {
-			verdict = deliver_one(reader, header, known->match,
-			    meta, sequence);
+		if (evbus_unlikely(meta != known) ||
+		    evbus_unlikely(deaths !=
+		    EVBUS_LOAD(&reader->deaths, ACQUIRE))) {	/* UNSUB */
+			/* First: who dies after it is seen next time. */
+			deaths = EVBUS_LOAD(&reader->deaths, ACQUIRE);
+			match = short_way(reader, place, meta, sequence);
+			known = match == NULL ? NO_META : meta;
+		}
+		if (evbus_likely(known != NO_META)) {
+			verdict = deliver_one(reader, header, match, cause,
+			    sequence);
 			if (evbus_unlikely(verdict != EVBUS_DONE))
-				act_on(reader, known->match[0].subscription,
-				    verdict);
+				act_on(reader, match->subscription, verdict);
 		} else {
 			verdict = EVBUS_STOP;	/* look at reader->stop */
 			deliver_other(reader, place, header, sequence);
-			known = NULL;
 		}
-		header = slot_after(stream, header, sequence);
+		header = (const struct evbus_header *)(const void *)
+		    ((const unsigned char *)header + stream->slot_size);
 		sequence++;
 		if (evbus_unlikely(EVBUS_LOAD(&stream->ctl->waiters,
 		    RELAXED) != 0)) {
 			place->next = sequence;
 			evbus__place_publish(place);
 		}
+		if (evbus_unlikely(verdict != EVBUS_DONE) && reader->stop)
+			break;
 		/* STAMP: acquire, partner evbus__stamp(). */
 		if (evbus_unlikely(sequence == last) || evbus_unlikely(
-		    EVBUS_LOAD(&header->stamp, ACQUIRE) != sequence + 1) ||
-		    evbus_unlikely(verdict != EVBUS_DONE && reader->stop))
+		    EVBUS_LOAD(&header->stamp, ACQUIRE) != sequence + 1))
 			break;
 	}
 	most -= (unsigned)(last - sequence);

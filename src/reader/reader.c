@@ -302,7 +302,7 @@ evbus__reader_start_closing(struct evbus_reader *reader)
 	else {
 		for (subscription = reader->subscriptions;
 		    subscription != NULL; subscription = subscription->next)
-			EVBUS_STORE(&subscription->dead, 1, RELEASE);
+			evbus__subscription_kill(subscription);
 		EVBUS_STORE(&reader->ending, 1, RELEASE);
 		EVBUS_STORE(&reader->state, EVBUS__READER_CLOSING, RELEASE);
 	}

@@ -126,6 +126,7 @@ struct evbus_reader {
 
 	/* Written under the bus's lock, read by who runs it. */
 	uint32_t state;			/* atomic */
+	uint32_t deaths;		/* atomic: of subscriptions */
 	uint32_t places;		/* atomic */
 	uint32_t left;			/* places that a closed one still has */
 	uint32_t ending;		/* atomic: subscriptions to finish */
@@ -143,8 +144,6 @@ struct evbus_reader {
 	/* Written by who runs it. */
 	struct evbus_event event EVBUS_ALIGNED(EVBUS_LINE);
 	struct evbus_publisher *self;	/* its record */
-	uint64_t cause;			/* of what handlers publish, without
-					 * the sequence */
 	uint64_t current;		/* copy of entry->current */
 	struct evbus__place *held;	/* place of the event that evbus_next()
 					 * returned */
@@ -256,16 +255,28 @@ void evbus__reader_closed(struct evbus_reader *);
 /* The verdict EVBUS_STOP: end it from inside its own handler. */
 void evbus__subscription_stop(struct evbus__subscription *);
 
-/* What an event has from its slot's header, wherever its payload lies. */
+/*
+ * No new call of its handler may start; the bus's lock is held.
+ *
+ * UNSUB: dead and deaths, heavy fence, current.  Who goes on with the handler
+ * of the event before looks at the reader's deaths alone: any death makes it
+ * look at the subscription again.
+ */
 static inline void
-evbus__describe_header(struct evbus_event *event,
-    const struct evbus_header *header, uint64_t meta, uint64_t sequence)
+evbus__subscription_kill(struct evbus__subscription *subscription)
 {
-	event->sequence = sequence;
-	/* Time and cause at once: the fewer stores, the better. */
+	struct evbus_reader *reader = subscription->reader;
+
+	EVBUS_STORE(&subscription->dead, 1, RELEASE);
+	EVBUS_STORE(&reader->deaths, reader->deaths + 1, RELEASE);
+}
+
+/* Time and cause at once: the fewer stores, the better. */
+static inline void
+evbus__describe_time(struct evbus_event *event,
+    const struct evbus_header *header)
+{
 	EVBUS_PLAIN_LOAD2((uint64_t *)(void *)&event->time, &header->time);
-	event->size = evbus__meta_size(meta);
-	event->publisher = evbus__meta_publisher(meta);
 }
 
 /* Fill reader->event from a slot, or the copy of one. */
@@ -280,7 +291,10 @@ evbus__describe(struct evbus_reader *reader, const struct evbus__place *place,
 	event->data = (const unsigned char *)header +
 	    place->stream->pub.header_size;
 	event->topic = topic;
-	evbus__describe_header(event, header, meta, sequence);
+	event->sequence = sequence;
+	evbus__describe_time(event, header);
+	event->size = evbus__meta_size(meta);
+	event->publisher = evbus__meta_publisher(meta);
 	event->lost = place->lost;
 	event->stream = place->stream->pub.number;
 	event->flags = 0;

@@ -219,7 +219,7 @@ hook(struct evbus__subscription *subscription, struct evbus_publisher *self)
 	error = evbus__trie_select(&topics->names, subscription->pattern,
 	    enter, subscription);
 	if (error != 0) {
-		EVBUS_STORE(&subscription->dead, 1, RELEASE);
+		evbus__subscription_kill(subscription);
 		(void)evbus__trie_remove(&topics->patterns,
 		    subscription->pattern, subscription);
 		subscription->kept = (uint32_t)evbus__dispatch_remove(reader,

@@ -19,7 +19,7 @@ evbus__subscription_unhook(struct evbus__subscription *subscription)
 	struct evbus__subscription **at;
 
 	/* UNSUB: dead, heavy fence, current; see reader.h. */
-	EVBUS_STORE(&subscription->dead, 1, RELEASE);
+	evbus__subscription_kill(subscription);
 	(void)evbus__trie_remove(&reader->context->topics->patterns,
 	    subscription->pattern, subscription);
 	subscription->kept = (uint32_t)evbus__dispatch_remove(reader,

@@ -73,11 +73,10 @@ static int
 try_once(struct evbus__stream *stream, struct evbus_publisher *publisher,
     uint64_t n, uint64_t *sequence, uint64_t *need)
 {
-	uint64_t limit;
+	uint64_t section, limit;
 	int result;
 
-	EVBUS_STORE(&publisher->section, 1, RELAXED);		/* CLOSE */
-	EVBUS_FENCE_LIGHT(stream->pub.fence_full);		/* CLOSE */
+	section = evbus__enter(publisher, stream->pub.fence_full);
 	result = check_state(stream->context, publisher);
 	if (result == 0)
 		result = check_owner(stream, publisher);
@@ -87,7 +86,7 @@ try_once(struct evbus__stream *stream, struct evbus_publisher *publisher,
 		result = claim_under(stream, n, limit, sequence);
 	}
 	if (result != 1)
-		evbus__leave(publisher);
+		evbus__leave(publisher, section, 0);
 	return result;
 }
 

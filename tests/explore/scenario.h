@@ -93,6 +93,7 @@ void scenario_finish(void);
 	S(join_x_reader) S(join_x_claim) S(subscribe_x_poll) \
 	S(leave_x_blocked_publisher) S(leave_x_publisher_own) \
 	S(leave_x_publisher_two) S(unsubscribe_x_poll) \
+	S(unsubscribe_x_stretch) \
 	S(unsubscribe_x_publish) S(leave_x_poll) S(claim_x_abort) \
 	S(claim_x_lap) S(claim_x_exit) S(close_x_publish) \
 	S(close_x_publish_two) S(close_x_publish_timeout) S(close_x_full) \

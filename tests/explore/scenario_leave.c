@@ -144,6 +144,83 @@ const struct explore_test unsubscribe_x_poll = {
 	setup, { unsubscribe, poll }, finish_unsubscribed, "f"
 };
 
+/*
+ * A handler of another reader ends the subscription, which never waits, and
+ * then commits the third of four events.  Reader 0 takes these in one stretch:
+ * it looks at the table for the first that is like the third (the same topic,
+ * size and publisher: the second), and afterwards at its deaths alone.  The event that was committed after the end is not for
+ * it.  A reader takes four at once when it was fed: one, then two, then four.
+ */
+static enum evbus_verdict
+end_the_other(const struct evbus_event *event, void *arg)
+{
+	struct evbus_claim claim;
+
+	(void)event;
+	(void)arg;
+	scenario.log[1].count++;
+	if (explore_self() != 2 || scenario.published[2] > 0)
+		return EVBUS_DONE;
+	EXPLORE_ASSERT(scenario_publish() == 0);
+	EXPLORE_ASSERT(scenario_claim(&claim) == 0);
+	EXPLORE_ASSERT(scenario_publish() == 0);
+	EXPLORE_ASSERT(evbus_unsubscribe(scenario.bus,
+	    scenario.subscription[0], EVBUS_FOREVER) == 0);
+	EXPLORE_ASSERT(scenario_commit(&claim) == 0);
+	return EVBUS_DONE;
+}
+
+static void
+setup_stretch(void)
+{
+	struct evbus_options options = { .stream.capacity = 16 };
+	unsigned i;
+
+	scenario_open(&options, 0);
+	scenario_reader_open(0, NULL);
+	scenario_subscribe(0);
+	scenario_reader_open(1, NULL);
+	EXPLORE_ASSERT(evbus_reader_subscribe(scenario.reader[1], ">",
+	    end_the_other, NULL, NULL) > 0);
+	for (i = 0; i < 4; i++)
+		EXPLORE_ASSERT(scenario_publish() == 0);
+	EXPLORE_ASSERT(evbus_poll(scenario.reader[0], 3) == 3);
+	EXPLORE_ASSERT(evbus_poll(scenario.reader[1], 3) == 3);
+}
+
+static void
+poll_stretch(void)
+{
+	EXPLORE_ASSERT(evbus_poll(scenario.reader[0], 4) >= 0);
+}
+
+static void
+poll_one_other(void)
+{
+	EXPLORE_ASSERT(evbus_poll(scenario.reader[1], 1) == 1);
+}
+
+static void
+finish_stretch(void)
+{
+	const struct scenario_log *log = &scenario.log[0];
+	unsigned i;
+
+	for (i = 0; i < log->count; i++)
+		explore_assert(log->got[i].who != 2 || log->got[i].n != 3,
+		    "what was committed after the end came");
+	EXPLORE_ASSERT(log->closed == 1);
+	scenario_drain();
+	scenario_check(0, 0);
+	scenario_close();
+}
+
+const struct explore_test unsubscribe_x_stretch = {
+	"unsubscribe_x_stretch", "no call in a stretch after a handler ended it",
+	2, setup_stretch, { poll_stretch, poll_one_other }, finish_stretch,
+	NULL
+};
+
 const struct explore_test unsubscribe_x_publish = {
 	"unsubscribe_x_publish", "the same while a publisher waits", 3,
 	setup, { unsubscribe, poll, publish_one }, finish_unsubscribed, NULL
