@@ -97,6 +97,7 @@ replace(struct evbus_reader *reader, uint32_t id, struct evbus__matches *next)
 
 	/* TABLE: release, partner: acquire in poll.c and next.c. */
 	EVBUS_STORE(&reader->table[id], next, RELEASE);
+	evbus__reader_changed(reader);
 	if (old != NULL)
 		evbus__retire(reader, old, matches_size(old->count));
 }

@@ -254,9 +254,7 @@ deliver_other(struct evbus_reader *reader, struct evbus__place *place,
  * Up to `most` events in place, the first of which is there and none of which
  * lies beyond the ring's end; how many sequences were passed.  Every
  * instruction here is paid per event: what is the same as for the event before
- * is not looked at again while no subscription of the reader dies (UNSUB).
- * Memory that a new table no longer names stays while the reader runs (GRACE),
- * and who joins a list meanwhile wants only what is claimed later.
+ * is not looked at again while nothing of the reader changes (TABLE, UNSUB).
  */
 static EVBUS_NOINLINE unsigned
 run_stretch(struct evbus_reader *reader, struct evbus__place *place,
@@ -268,7 +266,7 @@ run_stretch(struct evbus_reader *reader, struct evbus__place *place,
 	uint64_t cause = EVBUS_CAUSE(stream->number, 0), meta, known = NO_META;
 	uint64_t sequence = place->next, last = sequence + most;
 	enum evbus_verdict verdict;
-	uint32_t deaths = 0;
+	uint32_t changes = 0;
 
 	reader->event.lost = 0;
 	reader->event.stream = stream->number;
@@ -279,10 +277,10 @@ run_stretch(struct evbus_reader *reader, struct evbus__place *place,
 		meta = EVBUS_PLAIN_LOAD(&header->meta);
 		EVBUS_FENCE_LIGHT(0);				/* UNSUB */
 		if (evbus_unlikely(meta != known) ||
-		    evbus_unlikely(deaths !=
-		    EVBUS_LOAD(&reader->deaths, ACQUIRE))) {	/* UNSUB */
-			/* First: who dies after it is seen next time. */
-			deaths = EVBUS_LOAD(&reader->deaths, ACQUIRE);
+		    evbus_unlikely(changes !=
+		    EVBUS_LOAD(&reader->changes, ACQUIRE))) {
+			/* First: a change after it is seen next time. */
+			changes = EVBUS_LOAD(&reader->changes, ACQUIRE);
 			match = short_way(reader, place, meta, sequence);
 			known = match == NULL ? NO_META : meta;
 		}
@@ -425,7 +423,8 @@ run_places(struct evbus_reader *reader, unsigned budget)
 		    budget - passed);
 	}
 	reader->turn = places == 0 ? 0 : (reader->turn + 1) % places;
-	return passed;
+	/* What lossy places lost is more than the budget. */
+	return passed > INT32_MAX ? INT32_MAX : passed;
 }
 
 int

@@ -126,7 +126,8 @@ struct evbus_reader {
 
 	/* Written under the bus's lock, read by who runs it. */
 	uint32_t state;			/* atomic */
-	uint32_t deaths;		/* atomic: of subscriptions */
+	uint32_t changes;		/* atomic: of lists of matches, and
+					 * subscriptions that died */
 	uint32_t places;		/* atomic */
 	uint32_t left;			/* places that a closed one still has */
 	uint32_t ending;		/* atomic: subscriptions to finish */
@@ -256,19 +257,25 @@ void evbus__reader_closed(struct evbus_reader *);
 void evbus__subscription_stop(struct evbus__subscription *);
 
 /*
- * No new call of its handler may start; the bus's lock is held.
+ * Who handles events goes on with the match of the event before as long as it
+ * sees no change; the bus's lock is held.
  *
- * UNSUB: dead and deaths, heavy fence, current.  Who goes on with the handler
- * of the event before looks at the reader's deaths alone: any death makes it
- * look at the subscription again.
+ * TABLE: a list is swapped, then this.  An event that is published after the
+ * call that made the swap finds the change.
  */
+static inline void
+evbus__reader_changed(struct evbus_reader *reader)
+{
+	EVBUS_STORE(&reader->changes, reader->changes + 1, RELEASE);
+}
+
+/* No new call of its handler may start; the bus's lock is held.
+ * UNSUB: dead and changes, heavy fence, current. */
 static inline void
 evbus__subscription_kill(struct evbus__subscription *subscription)
 {
-	struct evbus_reader *reader = subscription->reader;
-
 	EVBUS_STORE(&subscription->dead, 1, RELEASE);
-	EVBUS_STORE(&reader->deaths, reader->deaths + 1, RELEASE);
+	evbus__reader_changed(subscription->reader);
 }
 
 /* Time and cause at once: the fewer stores, the better. */

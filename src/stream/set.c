@@ -136,7 +136,8 @@ choose_start(const struct evbus__stream *stream, uint64_t held, uint64_t tail,
 		    (unsigned long long)sequence, stream->pattern,
 		    (unsigned long long)tail);
 	if (start == EVBUS_START_SEQUENCE && sequence < held) {
-		*chosen = sequence;
+		/* What was never there is not lost either. */
+		*chosen = sequence > stream->first ? sequence : stream->first;
 		if (lossy)
 			return 0;
 		return evbus__fail(EVBUS_EGONE, "sequence %llu of stream "

@@ -272,6 +272,7 @@ evbus__stream_make(struct evbus__context *context, const char *pattern,
 		destroy(context, stream);
 		return error;
 	}
+	stream->first = options->first_sequence;
 	ctl->tail = options->first_sequence;
 	ctl->frontier = options->first_sequence;
 	ctl->limit = options->first_sequence + options->capacity;

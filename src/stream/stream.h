@@ -57,6 +57,7 @@ struct evbus__stream {
 	struct evbus__set *set;		/* atomic; epoch */
 	struct evbus__stream_entry *entry;
 	struct evbus__outside_table outside;
+	uint64_t first;			/* sequence, where the numbering starts */
 	char pattern[256];
 };
 

@@ -253,6 +253,60 @@ lossy_payloads_outside_under_lap_whole_and_exact(void **state)
 	race_with(3, 64, MILLION / 8, size_mixed);
 }
 
+/*
+ * What lies below the first sequence of all was never there: it is not lost,
+ * and nobody waits for it.  The bug: such a reader stood still until lapped.
+ */
+static void
+lossy_start_below_the_first_sequence_gets_all(void **state)
+{
+	struct evbus_stream_options stream = { .capacity = 16,
+	    .first_sequence = 1000 };
+	struct evbus_reader_options options = { .lossy = 1,
+	    .start = EVBUS_START_SEQUENCE, .sequence = 997 };
+	struct evbus *bus = event_bus(&stream);
+	struct evbus_topic *topic = event_topic(bus, "lossy");
+	struct event_log *log = event_log();
+	struct evbus_reader *reader;
+
+	(void)state;
+	assert_int_equal(evbus_reader_open(bus, &options, &reader), 0);
+	(void)event_subscribe(reader, ">", event_log_handler, log);
+	event_publish(topic, 0, 2);
+	assert_int_equal(evbus_poll(reader, 8), 2);
+	assert_int_equal(log->count, 2);
+	assert_int_equal(log->lost, 0);
+	event_bus_close(bus);
+	free(log);
+}
+
+/*
+ * A poll that passes some events in one stream and loses more than an int can
+ * hold in another still answers a number and no error code.  The tail is moved
+ * on as by so many publishes.
+ */
+static void
+lossy_lost_more_than_an_int_holds_is_no_error(void **state)
+{
+	struct evbus *bus = event_bus_of(64);
+	struct evbus_stream *other = event_stream(bus, "other.>", NULL);
+	struct evbus_topic *topic = event_topic(bus, "one");
+	struct evbus_reader *reader = event_reader(bus, 1, EVBUS_START_NOW);
+	struct event_log *log = event_log();
+
+	(void)state;
+	(void)event_topic(bus, "other.one");
+	(void)event_subscribe(reader, ">", event_log_handler, log);
+	event_publish(topic, 0, 2);
+	__atomic_fetch_add(&other->ctl->tail, UINT64_C(3) << 30,
+	    __ATOMIC_RELEASE);
+	assert_int_equal(evbus_poll(reader, 1000), INT32_MAX);
+	assert_int_equal(log->count, 2);
+	event_check_equation(reader);
+	event_bus_close(bus);
+	free(log);
+}
+
 int
 main(void)
 {
@@ -265,6 +319,9 @@ main(void)
 		cmocka_unit_test(lossy_beside_three_producers_whole_and_exact),
 		cmocka_unit_test(
 		    lossy_payloads_outside_under_lap_whole_and_exact),
+		cmocka_unit_test(
+		    lossy_start_below_the_first_sequence_gets_all),
+		cmocka_unit_test(lossy_lost_more_than_an_int_holds_is_no_error),
 	};
 
 	return cmocka_run_group_tests_name("copy", tests, NULL, NULL);

@@ -147,6 +147,28 @@ subscribe_inside_a_handler_starts_at_the_tail(void **state)
 	free(grow.log);
 }
 
+/*
+ * If the reader starts at the oldest event, it gets what the reader has not
+ * come to yet, also of the same poll (D1).  The bug: the reader went on with
+ * the list of matches that it had looked up for the event before.
+ */
+static void
+subscribe_inside_a_handler_oldest_gets_the_rest_D1(void **state)
+{
+	struct evbus *bus = event_bus_of(64);
+	struct grow grow = { event_reader(bus, 0, EVBUS_START_OLDEST),
+	    event_log(), 4 };
+
+	(void)state;
+	(void)event_subscribe(grow.reader, "grow", subscribe_inside, &grow);
+	event_publish(event_topic(bus, "grow"), 0, 16);
+	assert_int_equal(evbus_poll(grow.reader, 16), 16);
+	assert_int_equal(grow.log->count, 11);
+	assert_int_equal(event_number(&grow.log->seen[0].event), 5);
+	event_bus_close(bus);
+	free(grow.log);
+}
+
 /* ---- While events flow -------------------------------------------------- */
 
 #define CHURNERS 2u
@@ -422,6 +444,8 @@ main(void)
 		cmocka_unit_test(many_subscriptions_on_one_reader_each_once),
 		cmocka_unit_test(subscribe_bad_arguments_refused),
 		cmocka_unit_test(subscribe_inside_a_handler_starts_at_the_tail),
+		cmocka_unit_test(
+		    subscribe_inside_a_handler_oldest_gets_the_rest_D1),
 		cmocka_unit_test(churn_from_two_threads_exact_starts_and_ends),
 		cmocka_unit_test(topics_made_while_subscribing_none_missed),
 		cmocka_unit_test(
