@@ -10,14 +10,16 @@
 #   WERROR=1         warnings are errors
 #   DEBUG=1          asserts on (-DEVBUS_DEBUG), -O1
 #   SANITIZE=...     address,undefined or thread
-#   COVERAGE=1       count executed lines (see the coverage target)
+#   COVERAGE=1       count what is reached; of clang-19 (the coverage target)
 #   PREFIX, LIBDIR, INCLUDEDIR, MANDIR, DESTDIR      where install puts things
 #   DATA, BOOK, SPEED, SECONDS                       what demo plays, and how
 #   TOPOLOGY         the one topology that bench measures; empty: all
 #   ARGS             passed on to the explorer
 #   TEST             test only programs whose name contains this word
 #   TIMEOUT          seconds that one test program may take
-#   STRESS_SECONDS, FUZZ_SECONDS                     how long each program runs
+#   STRESS_SECONDS   how long each stress program runs
+#   EVENTS, FIRST    events that soak publishes, and its first sequence
+#   EXECS            inputs that each fuzz target tries; empty: a few
 #
 # Each set of flags has a build directory of its own: build/ for the plain
 # one, build/thread/ for SANITIZE=thread, build/clang-debug/ and so on.
@@ -36,7 +38,7 @@ TOPOLOGY ?=
 ARGS ?=
 TEST ?=
 STRESS_SECONDS ?= 30
-FUZZ_SECONDS ?= 20
+EXECS ?=
 
 # ---- Derived settings ----------------------------------------------------
 
@@ -65,10 +67,11 @@ WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wundef -Wcast-qual \
 	$(if $(WERROR),-Werror)
 # Packing an event's words into vector registers costs more than it saves: they
 # are read back one by one at once.
-OPTIMIZE := $(if $(COVERAGE),-O0,$(if $(DEBUG)$(SANITIZE),-O1,-O2)) -g \
+OPTIMIZE := $(if $(DEBUG)$(SANITIZE),-O1,-O2) -g \
 	-fno-tree-slp-vectorize
 MODE := $(if $(DEBUG),-DEVBUS_DEBUG) \
-	$(if $(COVERAGE),--coverage -fprofile-update=atomic) \
+	$(if $(COVERAGE),-fprofile-instr-generate -fcoverage-mapping \
+	-fcoverage-mcdc -fprofile-update=atomic) \
 	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer) \
 	$(if $(findstring undefined,$(SANITIZE)),-fno-sanitize-recover=all)
 
@@ -110,7 +113,8 @@ EXPLORE := $(sort $(filter-out %/selftest.c,$(wildcard tests/explore/*.c)))
 # All other C files below tests/ are helpers.  They, and the modules of the
 # market example, go into one archive, from which each test takes its share.
 HELPERS := $(sort $(filter-out $(TESTS) $(PROGRAMS) $(BENCHES) $(STRESS) \
-	$(FUZZ) tests/bench/% tests/explore/% tests/canary/%, \
+	tests/fuzz/% tests/bench/% tests/explore/% tests/canary/% \
+	tests/coverage/%, \
 	$(wildcard tests/*/*.c))) $(MARKET)
 # A script is one test: exit status 0 passed, 77 skipped, others failed.
 SCRIPTS := $(foreach f,$(sort $(wildcard tests/*/*.sh)), \
@@ -139,7 +143,10 @@ goals = $(filter $(1),$(MAKECMDGOALS))
 GROUPS := $(if $(call goals,demo bench explore examples),base) \
 	$(if $(call goals,test tests everything stress),base test) \
 	$(if $(call goals,lint),base lint) \
-	$(if $(call goals,coverage fuzz verify),base test lint ci)
+	$(if $(call goals,coverage verify),base test coverage) \
+	$(if $(call goals,spin),base ci) \
+	$(if $(call goals,soak),base test) \
+	$(if $(call goals,fuzz verify),base test lint ci)
 SETUP := $(if $(strip $(GROUPS)),packages)
 
 # ---- Libraries -----------------------------------------------------------
@@ -243,6 +250,14 @@ stress: $(call programs,$(STRESS))	## run the stress programs for long
 	    EVBUS_STRESS_SECONDS=$(STRESS_SECONDS) tests/run.sh -t 600 \
 	    -o $(B)/log-stress $^,echo 'no stress programs yet')
 
+# The controls leave out one number, and damage one payload.
+EVENTS ?= 40000000
+FIRST ?= 0
+.PHONY: soak
+soak: $(B)/tests/stress/prog_soak	## many events, each checked: EVENTS= FIRST=
+	$(Q)$< 100000 $(FIRST) skip && $< 100000 $(FIRST) damage && \
+	    echo 'controls: caught' && $< $(EVENTS) $(FIRST)
+
 # ---- The explorer --------------------------------------------------------
 #
 # The real code, compiled so that each access to shared memory is a step of
@@ -309,34 +324,52 @@ bench: $(BENCH_PROGRAMS)	## measure: TOPOLOGY=, build/bench.tsv
 everything: all tests $(call programs,$(STRESS)) $(BENCH_PROGRAMS) \
     $(if $(EXPLORE),$(X)/explore) $(EXPLORE_SELFTEST)	## build, run nothing
 
+.PHONY: spin
+spin: $(SETUP)	## check the Spin models and their seeded defects
+	$(Q)CC='$(CC)' tests/spin/run
+
 .PHONY: lint
 lint: $(STATIC) $(SHARED)	## check manual, spelling, layers and sources
 	$(Q)$(ENVIRONMENT) tests/lint/run
 
-# Each fuzz program takes the library's sources with it, built as it is.
+# ---- Fuzzing -------------------------------------------------------------
+#
+# Each target takes the library's sources with it; its twin fuzz_*-control has
+# a seeded defect that must be found.
+
+F := build/fuzz
 FUZZ_CC ?= clang
-$(patsubst %.c,build/%,$(FUZZ)): build/%: %.c $(SOURCES) $(HEADERS) | $(SETUP)
-	$(say) FUZZ $@
+FUZZ_COMPILE = $(FUZZ_CC) $(LANGUAGE) -O2 -g -DEVBUS_DEBUG -Iinclude -Isrc \
+	$(CK_CFLAGS) -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-coverage=trace-cmp -fno-sanitize-recover=all -MMD -MP \
+	$(WARNINGS)
+FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$(F)/%,$(FUZZ))
+FUZZ_OBJECTS := $(patsubst %.c,$(F)/obj/%.o,$(SOURCES) \
+	$(filter-out $(FUZZ),$(wildcard tests/fuzz/*.c)))
+
+$(F)/obj/%.o: %.c | $(SETUP)
+	$(say) 'CC fuzz' $<
 	@mkdir -p $(@D)
-	$(Q)$(FUZZ_CC) $(LANGUAGE) -O1 -g -DEVBUS_DEBUG -Iinclude -Isrc \
-	    -Itests -Itests/support $(CK_CFLAGS) \
-	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-	    $< $(SOURCES) $(LIBS) -o $@
+	$(Q)$(FUZZ_COMPILE) -c $< -o $@
+
+$(F)/obj/%-control.o: %.c | $(SETUP)
+	$(say) 'CC fuzz' '$< with its defect'
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_COMPILE) -DFUZZ_CONTROL -c $< -o $@
+
+FUZZ_ALL := $(FUZZ_PROGRAMS) $(addsuffix -control,$(FUZZ_PROGRAMS))
+$(FUZZ_ALL): $(F)/%: $(F)/obj/tests/fuzz/%.o $(FUZZ_OBJECTS)
+	$(say) LD $@
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined $^ $(LIBS) -o $@
 
 .PHONY: fuzz
-fuzz: $(patsubst %.c,build/%,$(FUZZ))	## fuzz each target FUZZ_SECONDS=20
-	$(Q)set -e; for f in $^; do \
-	    mkdir -p build/corpus/$${f##*/}; \
-	    $$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
-	        build/corpus/$${f##*/}; \
-	done
-	$(if $(FUZZ),,@echo 'no fuzz programs yet')
+fuzz: $(FUZZ_ALL)	## fuzz the calls and what they are given: EXECS=, TEST=
+	$(Q)tests/fuzz/run -b $(F) $(if $(EXECS),-n $(EXECS)) \
+	    $(call chosen,$(notdir $(FUZZ_PROGRAMS)))
 
 .PHONY: coverage
-coverage: $(SETUP)	## run the tests and print the lines they reach
-	$(Q)$(MAKE) --no-print-directory test COVERAGE=1
-	$(Q)gcovr --root . --filter 'src/' --filter 'include/' \
-	    --object-directory build/coverage build/coverage
+coverage: $(SETUP)	## lines, branches and MC/DC that the tests reach
+	$(Q)tests/coverage/run
 
 .PHONY: verify
 verify: $(SETUP)	## everything, in turn; takes a long while
@@ -346,7 +379,9 @@ verify: $(SETUP)	## everything, in turn; takes a long while
 	$(Q)$(MAKE) --no-print-directory test DEBUG=1
 	$(Q)$(MAKE) --no-print-directory test SANITIZE=address,undefined
 	$(Q)$(MAKE) --no-print-directory test SANITIZE=thread
+	$(Q)$(MAKE) --no-print-directory spin
 	$(Q)$(MAKE) --no-print-directory stress
+	$(Q)$(MAKE) --no-print-directory soak
 	$(Q)$(MAKE) --no-print-directory fuzz
 	$(Q)$(MAKE) --no-print-directory coverage
 
@@ -397,6 +432,6 @@ help:	## this list
 	    /\t## / { d = $$0; sub(/.*## /, "", d); printf "  %-11s %s\n", t, d }' \
 	    Makefile
 
--include $(shell find $(B)/obj $(B)/pic $(X) -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj $(B)/pic $(X) $(F)/obj -name '*.d' 2>/dev/null)
 .DELETE_ON_ERROR:
 .SECONDARY:

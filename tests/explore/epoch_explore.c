@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "epoch_explore.h"
-#include "explore_core.h"
+#include "explore_memory.h"
 
 EVBUS_STATIC_ASSERT(sizeof(struct explore_clock) ==
     sizeof(struct evbus__epoch_clock), "one clock as the other");
@@ -42,6 +42,7 @@ void
 evbus__epoch_register(struct evbus__epoch *e, struct evbus__epoch_record *r)
 {
 	explore__point("epoch_register", 0);
+	explore__touch(e, 8, 1);
 	memset(r, 0, sizeof *r);
 	r->fiber = ex.current;
 	r->next = e->records;
@@ -55,6 +56,7 @@ evbus__epoch_unregister(struct evbus__epoch *e, struct evbus__epoch_record *r)
 	struct evbus__epoch_record **p;
 
 	explore__point("epoch_unregister", 0);
+	explore__touch(e, 8, 1);
 	EXPLORE_ASSERT(r->depth == 0);
 	for (p = &e->records; *p != r; p = &(*p)->next)
 		EXPLORE_ASSERT(*p != NULL);
@@ -68,6 +70,7 @@ evbus__epoch_begin(struct evbus__epoch *e, struct evbus__epoch_record *r)
 	struct fiber *f = explore__me();
 
 	explore__point("epoch_begin", 0);
+	explore__touch(e, 8, 0);
 	if (explore__heap_freed(r))
 		explore_fail("epoch_begin: the record has been freed");
 	if (r->depth++ > 0)
@@ -86,12 +89,15 @@ evbus__epoch_end(struct evbus__epoch *e, struct evbus__epoch_record *r)
 	int id;
 
 	explore__point("epoch_end", 0);
+	explore__touch(e, 8, 0);
 	EXPLORE_ASSERT(r->depth > 0);
 	if (--r->depth > 0)
 		return;
 	if (ex.current != 0) {
 		explore__tick(f);
 		join_out(&e->ended, &f->clock);
+		if (explore__buffered())
+			explore__buffer_section_end();
 	}
 	for (id = 1; id < CONTEXTS; id++) {
 		if ((r->waiters & 1u << id) == 0)
@@ -111,6 +117,7 @@ evbus__epoch_synchronize(struct evbus__epoch *e,
 	struct evbus__epoch_record *r;
 
 	explore__point("epoch_synchronize", 0);
+	explore__touch(e, 8, 1);
 	if (own != NULL && own->depth > 0)
 		explore_fail("synchronize inside a section of its own");
 	if (ex.current == 0) {
@@ -119,6 +126,8 @@ evbus__epoch_synchronize(struct evbus__epoch *e,
 		return;
 	}
 	explore__tick(f);
+	if (explore__buffered())
+		explore__buffer_drain(ex.current);
 	join_out(&e->called, &f->clock);
 	memset(&f->epoch, 0, sizeof f->epoch);
 	join_in(&f->epoch, &e->ended);
@@ -133,6 +142,8 @@ evbus__epoch_synchronize(struct evbus__epoch *e,
 	if (f->sections > 0)
 		explore__block(FIBER_EPOCH, e, "epoch_synchronize", 0);
 	explore__tick(f);
+	if (explore__buffered())
+		explore__buffer_show_ended();
 	explore__join(&f->clock, &f->epoch);
 	TRACE("synchronized", e, 0, 0, -1, NULL, "", 0);
 }

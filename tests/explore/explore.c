@@ -11,11 +11,19 @@
  * that the first failure found is one of the simplest; each preemption less
  * buys a load of an old value more.  It is exhausted when
  * no list is left at the last bound, and complete when no bound held anything
- * back.  Sleep sets are not used: they are not sound with a bound.
+ * back.  Sleep sets, which are not sound with a bound, are a strategy of their
+ * own (explore_sleep.c).
  *
  * The random strategy draws a manner for each execution: switching at each
- * step, seldom, rarely, or by random priorities with three changes (PCT); and
- * how often a load reads an old value.
+ * step, seldom, rarely, or by random priorities with three changes; and how
+ * often a load reads an old value.
+ *
+ * PCT runs the fiber of the highest priority; priorities are drawn, and at
+ * d - 1 steps, drawn among as many as the longest execution so far had, the
+ * running fiber gets a new lowest one.  Of n fibers and k steps, a bug that
+ * needs d scheduling constraints is found by one execution with a probability
+ * of at least 1/(n k^(d-1)).  That holds for the schedule; where loads choose
+ * among old values, they do it as in the random strategy.
  */
 #undef _FORTIFY_SOURCE
 
@@ -31,6 +39,7 @@
 #include "explore_core.h"
 
 #define HANG_S		10	/* of processor time without a step */
+#define PCT_STEPS	64	/* what the first execution is taken for */
 
 struct explorer ex;
 
@@ -49,16 +58,19 @@ explore__random(void)
 static int
 drawing(void)
 {
-	return ex.options.strategy == EXPLORE_RANDOM && !ex.replaying;
+	return (ex.options.strategy == EXPLORE_RANDOM ||
+	    ex.options.strategy == EXPLORE_PCT) && !ex.replaying;
 }
 
-/* Record a choice; `drawn` is what the random strategy wants. */
-static int
-choose(int n, int drawn)
+/* Record a choice; `drawn` is what is taken if nothing is prescribed. */
+int
+explore__choose_but(int n, int drawn, unsigned skip)
 {
 	struct choice *c;
 	int taken = drawn;
 
+	if (ex.pruned)
+		return 0;
 	if (ex.nchoices == CHOICES_MAX)
 		explore_fail("livelock: more than %d choices", CHOICES_MAX);
 	c = &ex.choice[ex.nchoices];
@@ -73,6 +85,7 @@ choose(int n, int drawn)
 	}
 	c->taken = (uint16_t)taken;
 	c->of = (uint16_t)n;
+	c->skip = (uint16_t)skip;
 	ex.nchoices++;
 	return taken;
 }
@@ -80,8 +93,8 @@ choose(int n, int drawn)
 int
 explore__choose(int n)
 {
-	return choose(n, drawing() ?
-	    (int)(explore__random() % (unsigned)n) : 0);
+	return explore__choose_but(n, drawing() ?
+	    (int)(explore__random() % (unsigned)n) : 0, 0);
 }
 
 int
@@ -102,7 +115,7 @@ draw_by_priority(const int *candidate, int n)
 {
 	int best = 0, i;
 
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < ex.changes_due; i++)
 		if (ex.change_at[i] == ex.steps && ex.current != 0)
 			ex.fiber[ex.current].priority = (unsigned)i;
 	for (i = 1; i < n; i++)
@@ -118,6 +131,12 @@ explore__choose_fiber(const int *candidate, int n, int current_enabled)
 	uint64_t r;
 	int drawn = 0;
 
+	if (!ex.switching && (n > 1 || ex.options.strategy == EXPLORE_SLEEP))
+		return explore__choose_but(n, 0, ~1u);
+	if (ex.options.strategy == EXPLORE_SLEEP)
+		return explore__sleep_choose(candidate, n);
+	if (n == 1)
+		return 0;
 	if (drawing()) {
 		r = explore__random();
 		if (ex.mode == 3)
@@ -128,7 +147,7 @@ explore__choose_fiber(const int *candidate, int n, int current_enabled)
 		else
 			drawn = (int)(r % (unsigned)n);
 	}
-	return choose(n, drawn);
+	return explore__choose_but(n, drawn, 0);
 }
 
 int
@@ -142,7 +161,7 @@ explore__choose_store(int n)
 		if ((r >> 32) % (1u << ex.stale_shift) == 0)
 			drawn = 1 + (int)(r % (unsigned)(n - 1));
 	}
-	return choose(n, drawn);
+	return explore__choose_but(n, drawn, 0);
 }
 
 /* End of the execution: back to explore__run_one(). */
@@ -235,13 +254,15 @@ reset(void)
 	explore__tls_reset();
 	explore__names_reset();
 	explore__fibers_reset();
+	explore__sleep_reset();
 	ex.current = 0;
 	ex.steps = 0;
 	ex.changes = 0;
 	ex.now_ns = 1000000;
 	ex.executions++;
 	ex.preemptions = ex.stales = 0;
-	ex.failed = 0;
+	ex.failed = ex.pruned = 0;
+	ex.switching = 1;
 	ex.nchoices = 0;
 }
 
@@ -258,6 +279,7 @@ explore__run_one(void)
 		explore__fibers_run();
 	}
 	ex.current = 0;
+	explore__sleep_end();
 	if (ex.failed)
 		explore__fibers_abandon();
 	else if (ex.test->finish != NULL) {
@@ -268,8 +290,9 @@ explore__run_one(void)
 	running = 0;
 }
 
+/* k: steps that an execution has, or 0: this is not PCT. */
 static void
-draw_manner(uint64_t seed)
+draw_manner(uint64_t seed, uint32_t k)
 {
 	uint32_t span;
 	int i;
@@ -278,10 +301,17 @@ draw_manner(uint64_t seed)
 	ex.mode = (unsigned)(explore__random() % 4);
 	ex.stale_shift = 1 + (unsigned)(explore__random() % 4);
 	span = 16u << explore__random() % 6;
-	for (i = 0; i < 3; i++)
-		ex.change_at[i] = (uint32_t)(explore__random() % span);
+	ex.changes_due = 3;
+	if (k != 0) {
+		ex.mode = 3;
+		span = k;
+		ex.changes_due = ex.options.depth - 1;
+	}
+	for (i = 0; i < ex.changes_due; i++)
+		ex.change_at[i] = 1 + (uint32_t)(explore__random() % span);
 	for (i = 0; i < CONTEXTS; i++)
-		ex.fiber[i].priority = 3 + explore__random() % (1u << 30);
+		ex.fiber[i].priority = CHANGES_MAX +
+		    explore__random() % (1u << 30);
 }
 
 static double
@@ -296,17 +326,24 @@ seconds(void)
 static int
 out_of_budget(const struct explore_result *r, double began)
 {
-	if (r->executions >= ex.options.executions_max)
+	uint64_t begun = r->executions + r->pruned;
+
+	if (begun >= ex.options.executions_max)
 		return 1;
-	return ex.options.seconds_max > 0 && r->executions % 64 == 0 &&
+	return ex.options.seconds_max > 0 && begun % 64 == 0 &&
 	    seconds() - began > ex.options.seconds_max;
 }
 
 static void
 count(struct explore_result *r)
 {
-	r->executions++;
+	if (ex.pruned)
+		r->pruned++;
+	else
+		r->executions++;
 	r->steps += ex.steps;
+	if (ex.steps > r->steps_most)
+		r->steps_most = ex.steps;
 }
 
 static void
@@ -314,7 +351,8 @@ run_random(struct explore_result *r, double began)
 {
 	while (!out_of_budget(r, began)) {
 		r->seed = ex.options.seed + r->executions;
-		draw_manner(r->seed);
+		draw_manner(r->seed, ex.options.strategy != EXPLORE_PCT ? 0 :
+		    r->steps_most != 0 ? r->steps_most : PCT_STEPS);
 		ex.follow = 0;
 		explore__run_one();
 		count(r);
@@ -329,26 +367,39 @@ dfs_next(void)
 {
 	uint32_t n = ex.nchoices;
 
-	while (n > 0 && ex.choice[n - 1].taken + 1 == ex.choice[n - 1].of)
-		n--;
-	if (n == 0)
-		return 0;
-	ex.choice[n - 1].taken++;
-	ex.follow = n;
-	return 1;
+	struct choice *c;
+	unsigned next;
+
+	for (; n > 0; n--) {
+		c = &ex.choice[n - 1];
+		next = c->taken + 1u;
+		while (next < c->of && next < 16 &&
+		    (c->skip & 1u << next) != 0)
+			next++;
+		if (next < c->of) {
+			c->taken = (uint16_t)next;
+			ex.follow = n;
+			return 1;
+		}
+	}
+	return 0;
 }
 
 static void
 run_dfs(struct explore_result *r, double began)
 {
-	for (ex.bound = 0; ex.bound <= ex.options.preemption_bound;
+	/* Sleep sets go without a bound, in one pass. */
+	ex.bound = 0;
+	if (ex.options.strategy == EXPLORE_SLEEP)
+		ex.bound = ex.options.preemption_bound;
+	for (; ex.bound <= ex.options.preemption_bound;
 	    ex.bound++) {
 		if (ex.options.stale_bound >= 0)
 			ex.stale_bound = ex.options.stale_bound +
 			    ex.options.preemption_bound - ex.bound;
 		ex.follow = 0;
 		ex.withheld = 0;
-		do {
+		for (;;) {
 			if (out_of_budget(r, began))
 				return;
 			explore__run_one();
@@ -357,7 +408,14 @@ run_dfs(struct explore_result *r, double began)
 			r->stale_bound = ex.stale_bound;
 			if (ex.failed)
 				return;
-		} while (dfs_next());
+			if (ex.learnt) {
+				ex.learnt = 0;
+				ex.follow = 0;
+				ex.withheld = 0;
+			} else if (!dfs_next()) {
+				break;
+			}
+		}
 		r->complete = !ex.withheld;
 		if (r->complete)
 			break;
@@ -373,6 +431,7 @@ explore_options_init(struct explore_options *o)
 	o->model = EXPLORE_C11;
 	o->preemption_bound = 2;
 	o->stale_bound = 3;
+	o->depth = 3;
 	o->seed = 1;
 	o->executions_max = 100000;
 	o->steps_max = 20000;
@@ -396,6 +455,7 @@ explore_run(const struct explore_test *t, const struct explore_options *o,
 	ex.bound = o->preemption_bound;
 	ex.stale_bound = o->stale_bound;
 	explore__fibers_abandon();
+	explore__share_reset();
 	if (ex.replaying && explore__read_schedule(o->schedule) != 0)
 		explore_fail("not a schedule: %s", o->schedule);
 	explore__report_prepare(&replayer);
@@ -404,7 +464,8 @@ explore_run(const struct explore_test *t, const struct explore_options *o,
 		r->stale_bound = ex.stale_bound;
 		explore__run_one();
 		count(r);
-	} else if (o->strategy == EXPLORE_RANDOM) {
+	} else if (o->strategy == EXPLORE_RANDOM ||
+	    o->strategy == EXPLORE_PCT) {
 		run_random(r, began);
 	} else {
 		run_dfs(r, began);

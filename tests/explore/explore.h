@@ -25,10 +25,11 @@
  * wrapped allocator is optional; see explore_heap.c for what it adds.
  *
  * The memory model and its limits are described in explore_memory.c, races in
- * explore_race.c, fences in explore_clock.c, the scheduler in explore_fiber.c,
- * the search in explore.c.  Static variables of the library live on from one
- * execution to the next; the driver runs each line of its table in a process
- * of its own.
+ * explore_race.c, fences in explore_clock.c, store buffers in explore_buffer.c,
+ * the scheduler in explore_fiber.c, the search in explore.c, what it leaves out
+ * in explore_sleep.c and explore_share.c.  Static variables of the library live
+ * on from one execution to the next; the driver runs each line of its table in
+ * a process of its own.
  */
 #ifndef EVBUS_EXPLORE_H
 #define EVBUS_EXPLORE_H
@@ -56,8 +57,18 @@ struct explore_test {
 	const char *flags;	/* of the driver, for more rows: "f"; or NULL */
 };
 
-enum explore_strategy { EXPLORE_RANDOM, EXPLORE_DFS };
-enum explore_model { EXPLORE_SC, EXPLORE_C11 };
+enum explore_strategy {
+	EXPLORE_RANDOM,
+	EXPLORE_DFS,		/* with a preemption bound */
+	EXPLORE_PCT,		/* random priorities, depth - 1 changes */
+	EXPLORE_SLEEP		/* depth first with sleep sets, SC only */
+};
+enum explore_model { EXPLORE_SC, EXPLORE_TSO, EXPLORE_PSO, EXPLORE_C11 };
+#define EXPLORE_STRATEGIES	4
+#define EXPLORE_DEPTH_MAX	8	/* of PCT */
+#define EXPLORE_MODELS		4
+extern const char *const explore_strategy_names[EXPLORE_STRATEGIES];
+extern const char *const explore_model_names[EXPLORE_MODELS];
 
 struct explore_options {
 	enum explore_strategy strategy;
@@ -65,13 +76,15 @@ struct explore_options {
 	int preemption_bound;	/* DFS: switches away from a fiber that could */
 	int stale_bound;	/* DFS: loads of an old value, one more for
 				 * each preemption less; -1: no bound */
-	uint64_t seed;		/* RANDOM: seed of the first execution */
+	int depth;		/* PCT: of the bugs that its bound is for */
+	uint64_t seed;		/* RANDOM, PCT: of the first execution */
 	uint64_t executions_max;
 	double seconds_max;	/* 0: no limit */
 	uint32_t steps_max;	/* of one execution; more is a livelock */
 	int membarrier;		/* 1: evbus__fence_heavy() reaches everyone */
 	int timeouts;		/* 1: a timed wait may time out at any moment */
 	int spurious;		/* 1: a futex wait may return for no reason */
+	int all_points;		/* 1: a switch before every access */
 	int trace;		/* 1: print each step of each execution */
 	int quiet;		/* 1: print nothing about a failure */
 	const char *schedule;	/* replay these choices, once */
@@ -82,6 +95,8 @@ struct explore_options {
 struct explore_result {
 	uint64_t executions;
 	uint64_t steps;
+	uint64_t pruned;	/* SLEEP: cut short, not counted above */
+	uint32_t steps_most;	/* of an execution */
 	double seconds;
 	int exhausted;		/* DFS: nothing is left within the bounds */
 	int complete;		/* and the bounds held nothing back */
@@ -111,6 +126,11 @@ int explore_fibers(void);
 void explore_stand_for(int fiber);
 /* Any number from 0 to n - 1; all of them are explored. */
 int explore_choose(int n);
+/*
+ * In setup: up to n allocations that fibers make fail, any of them; each that
+ * could is a choice.
+ */
+void explore_allocations_fail(int n);
 /* Move the virtual clock. */
 void explore_advance(int64_t ns);
 /* A name for [p, p + size_bytes) in traces; call it in setup. */

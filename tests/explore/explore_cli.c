@@ -2,11 +2,17 @@
 /*
  * explore_cli.c - the driver: options, the table of results, replays.
  *
- * Without options each scenario runs depth-first under both memory models, at
- * random under C11, and, where it asks for it, without the process-wide
- * barrier.  Each line of the table is a process of its own, so that what one leaves
- * behind in the library's static variables cannot reach the next; as many run
- * at a time as there are processors, and the table keeps its order.
+ * Without options each scenario runs depth-first under all memory models, with
+ * sleep sets under SC, at random and by PCT under C11, and, where it asks for
+ * it, without the process-wide barrier.  Each line of the table is a process
+ * of its own, so that what one leaves behind in the library's static variables
+ * cannot reach the next; as many run at a time as there are processors, and
+ * the table keeps its order.
+ *
+ * A line says how far it came.  b3: the depth-first search has seen all with
+ * three preemptions and, but for "all", with as many loads of old values as -w
+ * allows; "of b3": time or executions ran out at that bound.  d3 1/n: PCT, and
+ * what an execution's chance was, at least, to show a bug of that depth.
  */
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -18,18 +24,21 @@
 
 #include "explore.h"
 
-#define RANDOM_EXECUTIONS	20000
-#define DFS_EXECUTIONS		10000000
-#define DFS_SECONDS		1.6
-#define RANDOM_SECONDS		0.4
+#define EXECUTIONS		100000000
+#define DFS_SECONDS		0.6
+#define SLEEP_SECONDS		0.3
+#define RANDOM_SECONDS		0.1
 #define STALE_BOUND		1
+#define LONG			4	/* times that, with -L */
 #define JOBS_MAX		64
+#define LINES			18	/* of a scenario, at most */
 
 struct settings {
 	struct explore_options options;
 	const char *test;
-	int model_set, strategy_set, executions_set, seconds_set, replay;
-	int list, jobs;
+	int model_set, strategy_set, depth_set, flag_set, executions_set;
+	int seconds_set, replay;
+	int list, jobs, times;
 };
 
 /* A line of the table, while its process runs. */
@@ -41,18 +50,27 @@ struct job {
 	pid_t child;
 };
 
+struct totals {
+	uint64_t executions[EXPLORE_MODELS];
+	int rows, failed, searched, exhausted;
+};
+
 static void
 usage(void)
 {
 	fprintf(stderr,
-	    "usage: explore [-l] [-t test] [-m sc|c11] [-s random|dfs]\n"
-	    "    [-n executions] [-T seconds] [-b preemptions] [-w old loads]\n"
-	    "    [-j jobs] [-f] [-d] [-u] [-v] [-S first seed] [-r seed]\n"
-	    "    [-p schedule]\n"
+	    "usage: explore [-l] [-L] [-t test] [-m sc|tso|pso|c11]\n"
+	    "    [-s random|dfs|pct|sleep] [-n executions] [-T seconds]\n"
+	    "    [-b preemptions] [-w old loads] [-D depth] [-j jobs] [-a]\n"
+	    "    [-f] [-d] [-u] [-v] [-S first seed] [-r seed] [-p schedule]\n"
 	    "  -l  list the scenarios\n"
+	    "  -L  go on for long: -b 3 -w -1, and four times the time\n"
+	    "  -n, -T  of each line of the table\n"
 	    "  -j  processes at a time\n"
 	    "  -w  bound of loads of an old value, one more for each\n"
 	    "      preemption less, -1 for none (dfs)\n"
+	    "  -D  of the bugs that pct looks for, at most 8\n"
+	    "  -a  a switch before every access, needed or not\n"
 	    "  -f  no process-wide barrier: full fences at both ends\n"
 	    "  -d  a timed wait may time out at any moment\n"
 	    "  -u  a futex wait may return for no reason\n"
@@ -63,13 +81,15 @@ usage(void)
 }
 
 static int
-either(const char *arg, const char *zero, const char *one)
+one_of(const char *arg, const char *const *names, int n)
 {
-	if (strcmp(arg, zero) == 0)
-		return 0;
-	if (strcmp(arg, one) != 0)
-		usage();
-	return 1;
+	int i;
+
+	for (i = 0; i < n; i++)
+		if (strcmp(arg, names[i]) == 0)
+			return i;
+	usage();
+	return 0;
 }
 
 static void
@@ -81,20 +101,22 @@ parse(int argc, char **argv, struct settings *s)
 	memset(s, 0, sizeof *s);
 	explore_options_init(o);
 	o->stale_bound = STALE_BOUND;
+	s->times = 1;
 	s->jobs = (int)sysconf(_SC_NPROCESSORS_ONLN);
-	while ((c = getopt(argc, argv, "t:m:s:n:b:w:T:S:r:p:j:fduvl")) != -1) {
+	while ((c = getopt(argc, argv,
+	    "t:m:s:n:b:w:T:D:S:r:p:j:aduflvL")) != -1) {
 		switch (c) {
 		case 't':
 			s->test = optarg;
 			break;
 		case 'm':
-			o->model = either(optarg, "sc", "c11") ? EXPLORE_C11 :
-			    EXPLORE_SC;
+			o->model = (enum explore_model)one_of(optarg,
+			    explore_model_names, EXPLORE_MODELS);
 			s->model_set = 1;
 			break;
 		case 's':
-			o->strategy = either(optarg, "random", "dfs") ?
-			    EXPLORE_DFS : EXPLORE_RANDOM;
+			o->strategy = (enum explore_strategy)one_of(optarg,
+			    explore_strategy_names, EXPLORE_STRATEGIES);
 			s->strategy_set = 1;
 			break;
 		case 'n':
@@ -111,6 +133,15 @@ parse(int argc, char **argv, struct settings *s)
 			o->seconds_max = atof(optarg);
 			s->seconds_set = 1;
 			break;
+		case 'D':
+			o->depth = atoi(optarg);
+			s->depth_set = 1;
+			break;
+		case 'L':
+			s->times = LONG;
+			o->preemption_bound = 3;
+			o->stale_bound = -1;
+			break;
 		case 'j':
 			s->jobs = atoi(optarg);
 			break;
@@ -125,6 +156,9 @@ parse(int argc, char **argv, struct settings *s)
 		case 'p':
 			o->schedule = optarg;
 			s->strategy_set = s->replay = 1;
+			break;
+		case 'a':
+			o->all_points = 1;
 			break;
 		case 'f':
 			o->membarrier = 0;
@@ -145,10 +179,14 @@ parse(int argc, char **argv, struct settings *s)
 			usage();
 		}
 	}
-	if (optind != argc || (s->replay && s->test == NULL))
+	if (optind != argc || (s->replay && s->test == NULL) ||
+	    o->depth < 1 || o->depth > EXPLORE_DEPTH_MAX ||
+	    (o->strategy == EXPLORE_SLEEP && s->model_set &&
+	    o->model != EXPLORE_SC))
 		usage();
 	if (s->replay)
 		s->model_set = 1;
+	s->flag_set = !o->membarrier || o->timeouts || o->spurious;
 	if (s->jobs < 1 || s->jobs > JOBS_MAX)
 		s->jobs = s->jobs < 1 ? 1 : JOBS_MAX;
 }
@@ -214,20 +252,34 @@ job_end(struct job *job, struct explore_result *r)
 }
 
 static const char *
-extent(const struct explore_options *o, const struct explore_result *r)
+extent(const struct explore_options *o, const struct explore_result *r,
+    int threads)
 {
-	static char text[32];
+	static char text[48];
+	double chance = threads;
+	int i;
 
-	if (o->strategy == EXPLORE_RANDOM || r->failed)
-		return "";
-	if (r->exhausted)
-		return r->complete ? "EXHAUSTED, all" : "EXHAUSTED";
-	snprintf(text, sizeof text, "stopped at b%d", r->bound);
+	text[0] = '\0';
+	if (r->failed)
+		return text;
+	if (o->strategy == EXPLORE_PCT) {
+		for (i = 1; i < o->depth; i++)
+			chance *= r->steps_most;
+		snprintf(text, sizeof text, "d%d 1/%.2g", o->depth, chance);
+	} else if (o->strategy == EXPLORE_SLEEP) {
+		snprintf(text, sizeof text, "%s, %llu pruned", r->exhausted ?
+		    "EXHAUSTED, all" : "stopped",
+		    (unsigned long long)r->pruned);
+	} else if (o->strategy == EXPLORE_DFS) {
+		snprintf(text, sizeof text, "%s b%d%s", r->exhausted ?
+		    "EXHAUSTED" : "stopped of", r->bound,
+		    r->complete ? ", all" : "");
+	}
 	return text;
 }
 
-static int
-print_row(struct job *job)
+static void
+print_row(struct job *job, struct totals *totals)
 {
 	const struct explore_options *o = &job->options;
 	static struct explore_result r;
@@ -235,18 +287,25 @@ print_row(struct job *job)
 
 	job_end(job, &r);
 	snprintf(model, sizeof model, "%s%s%s%s%s",
-	    o->model == EXPLORE_SC ? "sc" : "c11",
+	    explore_model_names[o->model],
 	    o->membarrier && !o->timeouts && !o->spurious ? "" : " -",
 	    o->membarrier ? "" : "f", o->timeouts ? "d" : "",
 	    o->spurious ? "u" : "");
-	printf("%-25s %-46s %-6s %-6s %9llu %6.2fs %-14s %s\n",
+	printf("%-25s %-46s %-6s %-6s %9llu %6.2fs %-28s %s\n",
 	    job->test->name, job->test->promise, model,
-	    o->strategy == EXPLORE_DFS ? "dfs" : "random",
-	    (unsigned long long)r.executions, r.seconds, extent(o, &r),
-	    r.failed ? "FAILED" : "ok");
+	    explore_strategy_names[o->strategy],
+	    (unsigned long long)r.executions, r.seconds,
+	    extent(o, &r, job->test->nthreads), r.failed ? "FAILED" : "ok");
 	fflush(stdout);
-	return r.failed;
+	totals->executions[o->model] += r.executions;
+	totals->rows++;
+	totals->failed += r.failed;
+	totals->searched += o->strategy == EXPLORE_DFS;
+	totals->exhausted += o->strategy == EXPLORE_DFS && r.exhausted;
 }
+
+#define ALWAYS	1
+#define ASKED	0	/* only if its model or strategy is asked for */
 
 /* Line k of a scenario's: 1, or 0: there is none. */
 static int
@@ -256,49 +315,68 @@ line_options(const struct explore_test *t, const struct settings *s, int k,
 	static const struct {
 		enum explore_model model;
 		enum explore_strategy strategy;
-		int membarrier;
-	} lines[] = {
-		{ EXPLORE_SC, EXPLORE_DFS, 1 },
-		{ EXPLORE_C11, EXPLORE_DFS, 1 },
-		{ EXPLORE_C11, EXPLORE_DFS, 0 },
-		{ EXPLORE_C11, EXPLORE_RANDOM, 1 },
-		{ EXPLORE_SC, EXPLORE_RANDOM, 1 },
+		char flag;	/* of the driver, and of the scenario */
+		int depth, when;
+	} lines[LINES] = {
+		{ EXPLORE_SC, EXPLORE_DFS, 0, 0, ALWAYS },
+		{ EXPLORE_SC, EXPLORE_SLEEP, 0, 0, ALWAYS },
+		{ EXPLORE_TSO, EXPLORE_DFS, 0, 0, ALWAYS },
+		{ EXPLORE_TSO, EXPLORE_DFS, 'f', 0, ALWAYS },
+		{ EXPLORE_PSO, EXPLORE_DFS, 0, 0, ALWAYS },
+		{ EXPLORE_PSO, EXPLORE_DFS, 'f', 0, ALWAYS },
+		{ EXPLORE_C11, EXPLORE_DFS, 0, 0, ALWAYS },
+		{ EXPLORE_C11, EXPLORE_DFS, 'f', 0, ALWAYS },
+		{ EXPLORE_C11, EXPLORE_DFS, 'u', 0, ALWAYS },
+		{ EXPLORE_C11, EXPLORE_RANDOM, 0, 0, ALWAYS },
+		{ EXPLORE_C11, EXPLORE_PCT, 0, 3, ALWAYS },
+		{ EXPLORE_C11, EXPLORE_PCT, 0, 4, ALWAYS },
+		{ EXPLORE_SC, EXPLORE_RANDOM, 0, 0, ASKED },
+		{ EXPLORE_TSO, EXPLORE_RANDOM, 0, 0, ASKED },
+		{ EXPLORE_PSO, EXPLORE_RANDOM, 0, 0, ASKED },
+		{ EXPLORE_SC, EXPLORE_PCT, 0, 3, ASKED },
+		{ EXPLORE_TSO, EXPLORE_PCT, 0, 3, ASKED },
+		{ EXPLORE_PSO, EXPLORE_PCT, 0, 3, ASKED },
 	};
-	const int all = s->model_set || s->strategy_set;
+	static const double seconds[EXPLORE_STRATEGIES] = { RANDOM_SECONDS,
+	    DFS_SECONDS, RANDOM_SECONDS, SLEEP_SECONDS };
+	const int asked = s->model_set || s->strategy_set;
 
 	*o = s->options;
 	if (s->replay)
 		return k == 0;
 	if ((s->model_set && lines[k].model != o->model) ||
 	    (s->strategy_set && lines[k].strategy != o->strategy) ||
-	    (k == 4 && !all))
+	    (lines[k].when == ASKED && !asked) ||
+	    (lines[k].depth == 4 && s->depth_set))
 		return 0;
-	if (!lines[k].membarrier && (!o->membarrier || t->flags == NULL ||
-	    s->strategy_set || strchr(t->flags, 'f') == NULL))
+	/* With a flag: scenarios that ask for it, if the user does not. */
+	if (lines[k].flag != 0 && (t->flags == NULL || s->flag_set ||
+	    s->strategy_set || strchr(t->flags, lines[k].flag) == NULL))
 		return 0;
 	o->model = lines[k].model;
 	o->strategy = lines[k].strategy;
-	o->membarrier = o->membarrier && lines[k].membarrier;
+	if (lines[k].flag == 'f')
+		o->membarrier = 0;
+	if (lines[k].flag == 'u')
+		o->spurious = 1;
+	if (!s->depth_set && lines[k].depth != 0)
+		o->depth = lines[k].depth;
 	if (!s->executions_set)
-		o->executions_max = o->strategy == EXPLORE_RANDOM ?
-		    RANDOM_EXECUTIONS : DFS_EXECUTIONS;
+		o->executions_max = EXECUTIONS;
 	if (!s->seconds_set)
-		o->seconds_max = o->strategy == EXPLORE_RANDOM ?
-		    RANDOM_SECONDS : DFS_SECONDS;
+		o->seconds_max = seconds[o->strategy] * s->times;
 	return 1;
 }
 
-#define LINES	5
-
-/* All lines of all chosen scenarios; returns how many failed. */
-static int
-run_table(const struct settings *s, int *passed)
+/* All lines of all chosen scenarios. */
+static void
+run_table(const struct settings *s, struct totals *totals)
 {
 	static struct job jobs[JOBS_MAX];
 	const struct explore_test *const *t;
 	unsigned begun = 0, ended = 0, most = (unsigned)s->jobs;
 	struct explore_options o;
-	int failed = 0, result, k;
+	int k;
 
 	for (t = explore_tests; *t != NULL; t++) {
 		if (s->test != NULL && strcmp(s->test, (*t)->name) != 0)
@@ -306,22 +384,32 @@ run_table(const struct settings *s, int *passed)
 		for (k = 0; k < LINES; k++) {
 			if (!line_options(*t, s, k, &o))
 				continue;
-			if (begun - ended == most) {
-				result = print_row(&jobs[ended++ % most]);
-				failed += result;
-				*passed += !result;
-			}
+			if (begun - ended == most)
+				print_row(&jobs[ended++ % most], totals);
 			jobs[begun % most].test = *t;
 			jobs[begun % most].options = o;
 			job_start(&jobs[begun++ % most]);
 		}
 	}
-	while (ended < begun) {
-		result = print_row(&jobs[ended++ % most]);
-		failed += result;
-		*passed += !result;
+	while (ended < begun)
+		print_row(&jobs[ended++ % most], totals);
+}
+
+static void
+print_totals(const struct totals *t)
+{
+	uint64_t all = 0;
+	int i;
+
+	printf("%d passed, %d failed; ", t->rows - t->failed, t->failed);
+	for (i = 0; i < EXPLORE_MODELS; i++) {
+		printf("%s%s %llu", i == 0 ? "executions: " : ", ",
+		    explore_model_names[i],
+		    (unsigned long long)t->executions[i]);
+		all += t->executions[i];
 	}
-	return failed;
+	printf(", in all %llu; %d of %d depth-first searches exhausted\n",
+	    (unsigned long long)all, t->exhausted, t->searched);
 }
 
 int
@@ -329,7 +417,8 @@ explore_main(int argc, char **argv)
 {
 	const struct explore_test *const *t;
 	struct settings s;
-	int failed, found = 0, passed = 0;
+	struct totals totals;
+	int found = 0;
 
 	parse(argc, argv, &s);
 	for (t = explore_tests; *t != NULL; t++) {
@@ -346,7 +435,8 @@ explore_main(int argc, char **argv)
 	}
 	if (s.list)
 		return 0;
-	failed = run_table(&s, &passed);
-	printf("%d passed, %d failed\n", passed, failed);
-	return failed != 0;
+	memset(&totals, 0, sizeof totals);
+	run_table(&s, &totals);
+	print_totals(&totals);
+	return totals.failed != 0;
 }

@@ -7,7 +7,7 @@
  * after it, but it orders no plain data unless a load in between has read
  * something, and then the clock of that store is joined anyway.
  */
-#include "explore_core.h"
+#include "explore_memory.h"
 
 void
 explore__join(struct explore_clock *to, const struct explore_clock *from)
@@ -42,6 +42,14 @@ fence_sc(struct fiber *f)
 	f->released = f->clock;
 }
 
+static void
+fence_release(struct fiber *f)
+{
+	f->released = f->clock;
+	if (explore__buffered())
+		explore__buffer_fence();
+}
+
 void
 explore__fence(int order)
 {
@@ -49,13 +57,15 @@ explore__fence(int order)
 
 	explore__tick(f);
 	if (order == __ATOMIC_SEQ_CST) {
+		if (explore__buffered())
+			explore__buffer_drain(ex.current);
 		fence_sc(f);
 		return;
 	}
 	if (order != __ATOMIC_RELEASE)
 		explore__join(&f->clock, &f->acquired);
 	if (order != __ATOMIC_ACQUIRE && order != __ATOMIC_CONSUME)
-		f->released = f->clock;
+		fence_release(f);
 }
 
 /*
@@ -72,6 +82,8 @@ explore__fence_heavy(void)
 	int id;
 
 	explore__tick(me);
+	if (explore__buffered())
+		explore__buffer_drain(0);
 	fence_sc(me);
 	before = ex.sc;
 	for (id = 1; id <= ex.test->nthreads; id++) {

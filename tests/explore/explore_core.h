@@ -19,6 +19,7 @@
 #define SC_SLOT		7
 #define CHOICES_MAX	(1 << 17)
 #define NEVER		UINT32_MAX
+#define CHANGES_MAX	(EXPLORE_DEPTH_MAX - 1)
 
 EVBUS_STATIC_ASSERT(CONTEXTS <= SC_SLOT, "the SC slot is one of its own");
 
@@ -85,6 +86,7 @@ struct explore_race {
 struct choice {
 	uint16_t taken;
 	uint16_t of;
+	uint16_t skip;		/* not to be taken, as bits */
 };
 
 struct explorer {
@@ -103,6 +105,9 @@ struct explorer {
 	uint64_t executions;	/* begun so far, never reset */
 	int preemptions;
 	int stales;
+	int pruned;		/* every fiber slept */
+	int learnt;		/* that a word is shared: begin anew */
+	int switching;		/* at this point there may be a switch */
 	int withheld;		/* a bound has hidden an alternative */
 	struct explore_clock sc;	/* of the SC fences */
 	uint32_t sc_stores;
@@ -121,7 +126,8 @@ struct explorer {
 	uint64_t random;
 	unsigned mode;
 	unsigned stale_shift;
-	uint32_t change_at[3];
+	int changes_due;	/* of priority */
+	uint32_t change_at[CHANGES_MAX];
 
 	int tracing;
 	uint32_t trace_from;	/* first step that is worth printing */
@@ -144,6 +150,7 @@ void explore__run_one(void);
 int explore__choose(int n);
 int explore__choose_fiber(const int *candidates, int n, int current_enabled);
 int explore__choose_store(int n);
+int explore__choose_but(int n, int drawn, unsigned skip);
 void explore__stop(void) __attribute__((__noreturn__));
 uint64_t explore__random(void);
 
@@ -153,6 +160,9 @@ void explore__fibers_abandon(void);
 void explore__fibers_run(void);	/* comes back through ex.home only */
 /* A scheduling point before an operation; voluntary: a switch costs nothing. */
 void explore__point(const char *file, int line);
+/* The same before an access to these bytes. */
+void explore__point_at(const volatile void *, size_t size, const char *file,
+    int line);
 void explore__block(enum fiber_state, const void *where, const char *file,
     int line);
 void explore__pause(const char *file, int line);
@@ -163,7 +173,7 @@ void explore__changed(struct fiber *);
 void explore__memory_reset(void);
 uint64_t explore__load(const volatile void *, unsigned size, int order,
     const char *file, int line);
-void explore__load_newest(const volatile void *, unsigned size);
+uint64_t explore__load_newest(const volatile void *, unsigned size);
 void explore__store(volatile void *, unsigned size, uint64_t v, int order,
     const char *file, int line);
 /* op: '=' '+' '|' '&', or '?' to compare with *expected first. */
@@ -176,6 +186,19 @@ uint64_t explore__plain_load(const volatile void *, unsigned size,
     const char *file, int line);
 uint64_t explore__peek(const volatile void *, unsigned size);
 void explore__poke(volatile void *, unsigned size, uint64_t v);
+
+/* explore_sleep.c: what the running transition reads or writes. */
+void explore__touch(const volatile void *, unsigned size, int writes);
+void explore__touch_all(void);
+void explore__sleep_reset(void);
+void explore__sleep_end(void);
+int explore__sleep_choose(const int *candidate, int n);
+
+/* explore_share.c */
+void explore__share_reset(void);
+void explore__share_all(void);
+int explore__is_shared(const volatile void *, size_t size);
+int explore__share(const volatile void *, int writes);
 
 /* explore_clock.c */
 void explore__join(struct explore_clock *, const struct explore_clock *);
@@ -190,6 +213,7 @@ void explore__race(struct explore_race halves[2], unsigned bytes,
 void explore__heap_reset(void);
 void *explore__heap_alloc(size_t size, size_t align);
 void explore__heap_release(void *, size_t size);
+int explore__heap_fails(void);
 /* 1: the explorer is about to read freed memory. */
 int explore__heap_freed(const volatile void *);
 int explore__heap_offset(const volatile void *, size_t *offset);

@@ -181,7 +181,7 @@ candidates(int *candidate, int enabled, int voluntary)
 		    f->state == FIBER_FUTEX && f->deadline_ns >= 0);
 		if (add && others)
 			candidate[n++] = id;
-		else if (add)
+		else if (add && ex.switching)
 			ex.withheld = 1;
 	}
 	return n;
@@ -206,12 +206,12 @@ reschedule(int voluntary)
 			explore__stop();
 		advance_idle();
 	}
-	next = candidate[n > 1 ?
-	    explore__choose_fiber(candidate, n, enabled) : 0];
+	next = candidate[explore__choose_fiber(candidate, n, enabled)];
 	if (enabled && !voluntary && next != self)
 		ex.preemptions++;
 	f = &ex.fiber[next];
 	if (f->state == FIBER_FUTEX) {	/* chosen to time out now */
+		explore__touch_all();
 		f->timed_out = 1;
 		if (f->deadline_ns > ex.now_ns)
 			ex.now_ns = f->deadline_ns;
@@ -244,6 +244,15 @@ explore__point(const char *file, int line)
 		return;
 	step(file, line);
 	reschedule(0);
+}
+
+void
+explore__point_at(const volatile void *p, size_t size, const char *file,
+    int line)
+{
+	ex.switching = explore__is_shared(p, size);
+	explore__point(file, line);
+	ex.switching = 1;
 }
 
 void
@@ -299,6 +308,8 @@ explore_advance(int64_t ns)
 {
 	if (ex.current != 0)
 		explore__point("explore_advance", 0);
+	explore__share_all();
+	explore__touch(&ex.now_ns, sizeof ex.now_ns, 1);
 	ex.now_ns += ns;
 	if (ex.current != 0) {
 		explore__changed(explore__me());

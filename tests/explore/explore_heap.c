@@ -38,6 +38,7 @@ static struct {
 	size_t small_used, large_used;
 	unsigned live;
 	int active;
+	int failures;		/* allocations that may still fail */
 } heap;
 
 void	*__real_malloc(size_t) __attribute__((__weak__));
@@ -85,6 +86,24 @@ explore__heap_reset(void)
 	}
 	heap.small_used = heap.large_used = 0;
 	heap.live = 0;
+	heap.failures = 0;
+}
+
+void
+explore_allocations_fail(int n)
+{
+	heap.failures = n;
+}
+
+/* Is there no memory for the running fiber this time? */
+int
+explore__heap_fails(void)
+{
+	if (heap.failures == 0 || ex.current == 0 || explore__choose(2) == 0)
+		return 0;
+	heap.failures--;
+	TRACE("no memory", NULL, 0, 0, -1, NULL, "", 0);
+	return 1;
 }
 
 void
@@ -178,6 +197,10 @@ explore__heap_release(void *p, size_t size)
 
 	if (explore__heap_freed(p))
 		explore_fail("freed twice: %s", explore__place(p));
+	if (ex.current != 0) {
+		explore__share_all();
+		explore__touch_all();
+	}
 	at = (uintptr_t)p - (uintptr_t)heap.small;
 	if (at < SMALL_SIZE) {
 		memset(p, RUBBISH, size);
@@ -203,6 +226,8 @@ __wrap_malloc(size_t size)
 
 	if (!heap.active)
 		return __real_malloc(size);
+	if (explore__heap_fails())
+		return NULL;
 	p = explore__heap_alloc(size, GRAIN);
 	if (p != NULL)
 		heap.live++;
@@ -226,6 +251,8 @@ __wrap_aligned_alloc(size_t align, size_t size)
 
 	if (!heap.active)
 		return __real_aligned_alloc(align, size);
+	if (explore__heap_fails())
+		return NULL;
 	p = explore__heap_alloc(size, align);
 	if (p != NULL)
 		heap.live++;

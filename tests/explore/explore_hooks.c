@@ -20,7 +20,7 @@ evbus__x_load(const volatile void *p, unsigned size, int order,
 {
 	if (ex.current == 0)
 		return explore__peek(p, size);
-	explore__point(file, line);
+	explore__point_at(p, size, file, line);
 	return explore__load(p, size, order, file, line);
 }
 
@@ -32,7 +32,7 @@ evbus__x_store(volatile void *p, unsigned size, uint64_t v, int order,
 		explore__poke(p, size, v);
 		return;
 	}
-	explore__point(file, line);
+	explore__point_at(p, size, file, line);
 	explore__store(p, size, v, order, file, line);
 }
 
@@ -49,7 +49,7 @@ modify(volatile void *p, unsigned size, int op, uint64_t v, int order,
 		    op == '|' ? old | v : op == '&' ? (old & v) : v);
 		return old;
 	}
-	explore__point(file, line);
+	explore__point_at(p, size, file, line);
 	return explore__modify(p, size, op, v, 0, order, order, &done, file,
 	    line);
 }
@@ -95,7 +95,7 @@ evbus__x_cas(volatile void *p, unsigned size, volatile void *expected,
 		if (done)
 			explore__poke(p, size, v);
 	} else {
-		explore__point(file, line);
+		explore__point_at(p, size, file, line);
 		old = explore__modify(p, size, '?', v, want, success, failure,
 		    &done, file, line);
 	}
@@ -130,7 +130,7 @@ evbus__x_plain_store(volatile void *p, unsigned size, uint64_t v,
 		explore__poke(p, size, v);
 		return;
 	}
-	explore__point(file, line);
+	explore__point_at(p, size, file, line);
 	explore__plain_store(p, size, v, file, line);
 }
 
@@ -172,8 +172,10 @@ evbus__x_plain_copy_in(volatile void *dst, const void *src, size_t n,
 		if (ex.current == 0) {
 			explore__poke(to, size, v);
 		} else {
-			if (first || ex.options.model == EXPLORE_SC)
-				explore__point(file, line);
+			if (ex.options.model == EXPLORE_SC)
+				explore__point_at(to, size, file, line);
+			else if (first)
+				explore__point_at(to, n, file, line);
 			explore__plain_store(to, size, v, file, line);
 		}
 		first = 0;

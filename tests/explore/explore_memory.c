@@ -20,6 +20,10 @@
  * SC loads also see all SC stores and what SC fences have made visible
  * (explore_clock.c); nothing more.  An SC read-modify-write is no fence.
  *
+ * TSO and PSO: a load returns the newest store, or an older one if all that
+ * came later are still in the buffers of others: explore_buffer.c.  A
+ * read-modify-write drains its fiber's own buffer first.
+ *
  * Plain stores are recorded like relaxed ones, so that a racing relaxed load
  * (the lossy reader's deliberate one) sees old or new words, and fences work
  * through them as they do on hardware.  Everything else that races with a
@@ -36,7 +40,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "explore_core.h"
+#include "explore_memory.h"
 
 #define PLACES_MAX	(1 << 15)
 #define TABLE_SIZE	(1 << 16)
@@ -54,6 +58,7 @@ struct store {
 	uint32_t older;		/* index; 0: none */
 	uint8_t bytes;		/* which it wrote */
 	uint8_t carrying;	/* carries is not empty */
+	uint8_t hidden;		/* in the buffer of this fiber; 0: in none */
 };
 
 struct place {
@@ -92,6 +97,13 @@ explore__memory_reset(void)
 	mem.nstores = 1;	/* 0 is "none" */
 	memset(&ex.sc, 0, sizeof ex.sc);
 	ex.sc_stores = 0;
+	explore__buffer_reset();
+}
+
+void
+explore__store_show(uint32_t store)
+{
+	mem.store[store].hidden = 0;
 }
 
 uint64_t
@@ -112,20 +124,14 @@ explore__peek(const volatile void *p, unsigned size)
 void
 explore__poke(volatile void *p, unsigned size, uint64_t v)
 {
-	switch (size) {
-	case 1:
+	if (size == 1)
 		*(volatile uint8_t *)p = (uint8_t)v;
-		break;
-	case 2:
+	else if (size == 2)
 		*(volatile uint16_t *)p = (uint16_t)v;
-		break;
-	case 4:
+	else if (size == 4)
 		*(volatile uint32_t *)p = (uint32_t)v;
-		break;
-	default:
+	else
 		*(volatile uint64_t *)p = v;
-		break;
-	}
 }
 
 static struct store *
@@ -139,7 +145,7 @@ store_new(struct place *p, uint8_t bytes, uint64_t value)
 	s->value = value;
 	s->bytes = bytes;
 	s->older = p->newest;
-	s->carrying = 0;
+	s->carrying = s->hidden = 0;
 	p->newest = mem.nstores++;
 	return s;
 }
@@ -227,6 +233,8 @@ within(const uint32_t *seen, const uint32_t *view)
 static int
 must_be_seen(const struct store *s, const struct fiber *f, int order)
 {
+	if (explore__buffered())
+		return s->hidden == 0 || s->hidden == ex.current;
 	if (within(s->seen, f->clock.view))
 		return 1;
 	return order == __ATOMIC_SEQ_CST && (s->seen[SC_SLOT] != NEVER ||
@@ -289,6 +297,9 @@ choose_store(const struct access *a, struct fiber *f, int order,
 	k = n > 1 ? explore__choose_store(n) : 0;
 	if (k > 0)
 		note_old(a->place, old[k], f);
+	i = mem.store[old[k]].hidden;
+	if (i != 0 && i != (uint32_t)ex.current)
+		explore__buffer_show(old[k]);
 	*age = k;
 	return old[k];
 }
@@ -326,6 +337,11 @@ append(const struct access *a, struct fiber *f, volatile void *p, uint64_t v,
 	if (from != 0 && mem.store[from].carrying)
 		explore__join(&s->carries, &mem.store[from].carries);
 	s->carrying = 1;
+	if (explore__buffered() && from == 0) {
+		s->hidden = (uint8_t)ex.current;
+		explore__buffer_add(a->place->newest, a->place->word, a->bytes,
+		    order);
+	}
 	explore__poke(p, a->size, v);
 	if (old != now)
 		explore__changed(f);
@@ -334,11 +350,10 @@ append(const struct access *a, struct fiber *f, volatile void *p, uint64_t v,
 static const char *
 age_note(int age)
 {
-	static const char *const notes[OLD_MAX] = { NULL, "old, by 1",
-	    "old, by 2", "old, by 3", "old, by 4", "old, by 5", "old, by 6",
-	    "old, by 7" };
+	static char text[16];
 
-	return notes[age];
+	snprintf(text, sizeof text, "old, by %d", age);
+	return age == 0 ? NULL : text;
 }
 
 uint64_t
@@ -353,6 +368,7 @@ explore__load(const volatile void *p, unsigned size, int order,
 
 	f = begin(&a, p, size);
 	explore__loaded(f);
+	explore__touch(p, size, 0);
 	i = choose_store(&a, f, order, NULL, &age);
 	saw(&mem.store[i], f, order);
 	v = (mem.store[i].value & a.mask) >> a.shift;
@@ -360,19 +376,29 @@ explore__load(const volatile void *p, unsigned size, int order,
 	return v;
 }
 
-/* The kernel has compared the word: the fiber cannot see it older again. */
-void
+/*
+ * The kernel compares the word: it finds the newest store that has left the
+ * buffers, and the fiber cannot see the word older again.
+ */
+uint64_t
 explore__load_newest(const volatile void *p, unsigned size)
 {
 	struct access a;
 	struct fiber *f;
 	struct store *s;
+	uint32_t i;
+	int age;
 
 	f = begin(&a, p, size);
 	explore__loaded(f);
-	s = &mem.store[overlapping(a.place->newest, a.bytes)];
+	explore__touch(p, size, 1);
+	i = explore__buffered() ?
+	    choose_store(&a, f, __ATOMIC_RELAXED, NULL, &age) :
+	    overlapping(a.place->newest, a.bytes);
+	s = &mem.store[i];
 	if (s->seen[ex.current] == NEVER)
 		s->seen[ex.current] = f->clock.hb[ex.current];
+	return (s->value & a.mask) >> a.shift;
 }
 
 void
@@ -383,6 +409,7 @@ explore__store(volatile void *p, unsigned size, uint64_t v, int order,
 	struct fiber *f;
 
 	f = begin(&a, p, size);
+	explore__touch(p, size, 1);
 	explore__race(a.place->race, a.bytes, ACCESS_STORE, p);
 	append(&a, f, p, v, order, 0);
 	TRACE("store", p, size, v, order, NULL, file, line);
@@ -401,6 +428,9 @@ explore__modify(volatile void *p, unsigned size, int op, uint64_t v,
 
 	f = begin(&a, p, size);
 	explore__loaded(f);
+	explore__touch(p, size, 1);
+	if (explore__buffered())
+		explore__buffer_drain(ex.current);
 	i = overlapping(a.place->newest, a.bytes);
 	old = (mem.store[i].value & a.mask) >> a.shift;
 	if (op == '?' && old != (expected & (a.mask >> a.shift))) {
@@ -412,6 +442,8 @@ explore__modify(volatile void *p, unsigned size, int op, uint64_t v,
 		*done = 0;
 		return old;
 	}
+	if (mem.store[i].hidden != 0)
+		explore__buffer_show(i);
 	saw(&mem.store[i], f, success);
 	switch (op) {
 	case '+':
@@ -440,6 +472,7 @@ explore__plain_store(volatile void *p, unsigned size, uint64_t v,
 	struct fiber *f;
 
 	f = begin(&a, p, size);
+	explore__touch(p, size, 1);
 	explore__race(a.place->race, a.bytes, ACCESS_PLAIN_STORE, p);
 	append(&a, f, p, v, __ATOMIC_RELAXED, 0);
 	TRACE("plain store", p, size, v, -1, NULL, file, line);
@@ -455,6 +488,7 @@ explore__plain_load(const volatile void *p, unsigned size, const char *file,
 
 	f = begin(&a, p, size);
 	explore__loaded(f);
+	explore__touch(p, size, 0);
 	explore__race(a.place->race, a.bytes, ACCESS_PLAIN_LOAD, p);
 	v = explore__peek(p, size);
 	TRACE("plain load", p, size, v, -1, NULL, file, line);

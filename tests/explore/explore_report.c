@@ -81,15 +81,15 @@ write_command(struct explore_result *r)
 	size_t size = sizeof r->command, used;
 
 	used = (size_t)snprintf(to, size, "explore -t %s -m %s%s%s%s",
-	    ex.test->name, o->model == EXPLORE_SC ? "sc" : "c11",
+	    ex.test->name, explore_model_names[o->model],
 	    o->membarrier ? "" : " -f", o->timeouts ? " -d" : "",
 	    o->spurious ? " -u" : "");
 	if (o->strategy == EXPLORE_RANDOM && o->schedule == NULL)
 		snprintf(to + used, size - used, " -r %llu",
 		    (unsigned long long)r->seed);
-	else if (o->strategy == EXPLORE_RANDOM)
-		snprintf(to + used, size - used, " -s random -p %s",
-		    r->schedule);
+	else if (o->strategy != EXPLORE_DFS)
+		snprintf(to + used, size - used, " -s %s -p %s",
+		    explore_strategy_names[o->strategy], r->schedule);
 	else
 		snprintf(to + used, size - used, " -s dfs -b %d -w %d -p %s",
 		    r->bound, r->stale_bound, r->schedule);

@@ -17,13 +17,17 @@
 	T(mp_relaxed) T(mp_relaxed_read) T(mp_ordered) T(mp_fences) \
 	T(mp_spin) T(mp_spin_relaxed) T(race_ordered) T(race_relaxed) \
 	T(race_atomic) T(sequence_kept) T(sequence_broken) T(sb_plain) \
-	T(sb_fences) T(sb_heavy) T(sb_light) T(sb_sc) T(sb_modify) T(iriw) \
+	T(sb_fences) T(sb_heavy) T(sb_light) T(sb_sc) T(sb_modify) \
+	T(r_one_fence) T(iriw) \
 	T(iriw_fences) T(coherence) T(sleep_one_look) T(sleep_two_looks) \
 	T(sleep_no_fence) T(sleep_limit) T(sleep_clock) T(seq_fences) \
 	T(seq_no_write_fence) T(seq_no_read_fence) T(seq_one_look) \
 	T(mutex_counter) T(counter_apart) T(counter_cas) T(pair_fields) \
 	T(epoch_waits) T(epoch_not) T(abba_spin) T(crash_found) T(choices) \
-	T(race_fences) T(spin_forever) T(map_freed)
+	T(race_fences) T(spin_forever) T(map_freed) T(memory_missed) \
+	T(memory_looked) T(mutex_order) \
+	T(threes) T(late) T(sb_other_modify) T(section_seen) \
+	T(overwritten) T(freed_unhooked)
 
 #define EXPLORE__TOY(name) extern const struct explore_test toy_##name;
 EXPLORE_TOYS(EXPLORE__TOY)

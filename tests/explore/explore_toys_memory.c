@@ -227,6 +227,28 @@ sb_right_modify(void)
 	toy.got[2] = EVBUS_LOAD(&toy.left, ACQUIRE);
 }
 
+/* R: the fence of one thread is not enough for the other. */
+static void
+r_left(void)
+{
+	EVBUS_STORE(&toy.left, 1, RELAXED);
+	EVBUS_FENCE(SEQ_CST);
+	EVBUS_STORE(&toy.right, 1, RELAXED);
+}
+
+static void
+r_right(void)
+{
+	EVBUS_STORE(&toy.right, 2, RELAXED);
+	toy.got[2] = EVBUS_LOAD(&toy.left, ACQUIRE);
+}
+
+static void
+r_finish(void)
+{
+	EXPLORE_ASSERT(toy.right == 1 || toy.got[2] == 1);
+}
+
 /* Two writers, two readers that must agree on the order. */
 static void
 iriw_left(void)
@@ -439,6 +461,7 @@ TOY(sb_sc, "store buffering, SC accesses", toy_setup, sb_finish, sb_left_sc,
     sb_right_sc);
 TOY(sb_modify, "an SC modify is no fence", toy_setup, sb_finish, sb_left_modify,
     sb_right_modify);
+TOY(r_one_fence, "R, with one fence", toy_setup, r_finish, r_left, r_right);
 TOY(iriw, "two readers, acquire", toy_setup, iriw_finish, iriw_left, iriw_right,
     iriw_read_left, iriw_read_right);
 TOY(iriw_fences, "two readers, SC fences", toy_setup, iriw_finish, iriw_left,

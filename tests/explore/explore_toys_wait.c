@@ -101,6 +101,45 @@ mutex_count(void)
 	}
 }
 
+/* Who had it last, and what three see of each other. */
+static void
+mutex_mark(void)
+{
+	evbus__mutex_lock(&toy.mutex);
+	EVBUS_PLAIN_STORE(&toy.plain, EVBUS_PLAIN_LOAD(&toy.plain) * 4 +
+	    (unsigned)explore_self());
+	evbus__mutex_unlock(&toy.mutex);
+}
+
+static void
+three_round(void)
+{
+	uint32_t *word[3] = { &toy.left, &toy.right, &toy.data };
+	int self = explore_self() - 1;
+
+	(void)EVBUS_FETCH_ADD(word[self], 1, RELAXED);
+	toy.got[self] = EVBUS_LOAD(word[(self + 1) % 3], RELAXED);
+}
+
+/* A word that another looks at in some executions only, and private ones. */
+static void
+late_write(void)
+{
+	(void)EVBUS_FETCH_ADD(&toy.left, 1, RELAXED);
+	EVBUS_STORE(&toy.word[0], 1, RELAXED);
+	EVBUS_STORE(&toy.flag, 1, RELEASE);
+	EVBUS_STORE(&toy.word[0], 2, RELAXED);
+}
+
+static void
+late_read(void)
+{
+	(void)EVBUS_FETCH_ADD(&toy.word[1], 1, RELAXED);
+	(void)EVBUS_FETCH_ADD(&toy.word[1], 1, RELAXED);
+	if (EVBUS_LOAD(&toy.flag, ACQUIRE) == 1)
+		toy.got[2] = (uint32_t)EVBUS_LOAD(&toy.word[0], RELAXED);
+}
+
 static void
 mutex_finish(void)
 {
@@ -236,6 +275,43 @@ map_drop(void)
 	EVBUS_STORE(&toy.flag, 1, RELAXED);
 }
 
+/* Memory that is not there. */
+static void
+memory_setup(void)
+{
+	toy_setup();
+	explore_allocations_fail(1);
+}
+
+static void
+memory_take(int looks)
+{
+	void *base;
+	int fd;
+
+	if (evbus__os_map(64, "toy", &base, &fd) != 0 && looks)
+		return;
+	EXPLORE_ASSERT(base != NULL);
+	evbus__os_unmap(base, 64, fd);
+}
+
+static void
+memory_take_twice(void)
+{
+	memory_take(1);
+	memory_take(0);
+}
+
+static void
+memory_look(void)
+{
+	memory_take(1);
+	memory_take(1);
+}
+
+TOY(memory_missed, "the second is not looked at", memory_setup, NULL,
+    memory_take_twice);
+TOY(memory_looked, "both are looked at", memory_setup, NULL, memory_look);
 TOY(sleep_one_look, "lost wake-up", toy_setup, NULL, sleep_once, sleep_wake);
 TOY(sleep_two_looks, "eventcount", toy_setup, NULL, sleep_twice, sleep_wake);
 TOY(sleep_no_fence, "eventcount, waker without fence", toy_setup, NULL,
@@ -250,6 +326,42 @@ TOY(counter_apart, "load and store lose one", toy_setup, count_finish,
     count_apart, count_apart);
 TOY(counter_cas, "compare and swap loses none", toy_setup, count_finish,
     count_modify, count_modify);
+TOY(mutex_order, "three enter in any order", toy_setup, NULL, mutex_mark,
+    mutex_mark, mutex_mark);
+TOY(threes, "three look at the next one", toy_setup, NULL, three_round,
+    three_round, three_round);
+/* What was found through a shared word is used after a private access. */
+static uint32_t *found;
+
+static void
+found_setup(void)
+{
+	map_setup();
+	found = mapped;
+	mapped[0] = 5;
+}
+
+static void
+found_use(void)
+{
+	const uint32_t *at = EVBUS_LOAD(&found, ACQUIRE);
+
+	if (at == NULL)
+		return;
+	EVBUS_STORE(&toy.word[0], 1, RELAXED);
+	EXPLORE_ASSERT(*at == 5);	/* no hook */
+}
+
+static void
+found_drop(void)
+{
+	EVBUS_STORE(&found, NULL, RELEASE);
+	evbus__os_unmap(mapped, 4096, -1);
+}
+
+TOY(freed_unhooked, "freed while it is read without a hook", found_setup, NULL,
+    found_use, found_drop);
+TOY(late, "a word is shared late", toy_setup, NULL, late_write, late_read);
 TOY(epoch_waits, "reuse after synchronize", epoch_setup, NULL, epoch_read,
     epoch_reuse);
 TOY(epoch_not, "reuse at once", epoch_setup, NULL, epoch_read,

@@ -12,6 +12,11 @@
 
 #include "explore_core.h"
 
+const char *const explore_strategy_names[EXPLORE_STRATEGIES] = { "random",
+    "dfs", "pct", "sleep" };
+const char *const explore_model_names[EXPLORE_MODELS] = { "sc", "tso", "pso",
+    "c11" };
+
 #define NAMES_MAX	64
 #define PLACE_TEXTS	4	/* texts that live at the same time */
 

@@ -7,8 +7,9 @@
  * fibers, and none can be started.
  *
  * A futex call orders nothing by itself: Linux documents only that the compare
- * and the going to sleep are one step.  Who of several sleepers is woken is
- * not promised either, so it is a choice.
+ * and the going to sleep are one step, and that it is ordered with the waking:
+ * so a store of the word leaves the buffer of who wakes.  Who of several
+ * sleepers is woken is not promised either, so it is a choice.
  */
 #include <limits.h>
 #include <string.h>
@@ -16,7 +17,7 @@
 #include <evbus/error.h>
 
 #include "base/os.h"
-#include "explore_core.h"
+#include "explore_memory.h"
 
 #define TLS_SIZE	((size_t)64 * 1024)
 #define SPURIOUS_MAX	2	/* of a fiber in an execution */
@@ -142,6 +143,7 @@ evbus__mutex_lock(struct evbus__mutex *m)
 		return;
 	}
 	explore__point("mutex_lock", 0);
+	explore__touch(&m->owner, sizeof m->owner, 1);
 	if (m->owner == ex.current + 1)
 		explore_fail("deadlock: fiber %d locks %s twice", ex.current,
 		    explore__place(m));
@@ -160,6 +162,7 @@ evbus__mutex_trylock(struct evbus__mutex *m)
 		return 1;
 	}
 	explore__point("mutex_trylock", 0);
+	explore__touch(&m->owner, sizeof m->owner, 1);
 	explore__loaded(explore__me());
 	return m->owner == 0 && mutex_take(m);
 }
@@ -184,6 +187,7 @@ evbus__futex_wait(uint32_t *word, uint32_t value, int64_t deadline_ns)
 {
 	static uint64_t arrivals;
 	struct fiber *f = explore__me();
+	int found;
 
 	if (ex.current == 0) {
 		if (*word == value && deadline_ns < 0)
@@ -192,10 +196,10 @@ evbus__futex_wait(uint32_t *word, uint32_t value, int64_t deadline_ns)
 		return *word == value ? EVBUS_ETIMEDOUT : 0;
 	}
 	explore__point("futex_wait", 0);
-	explore__load_newest(word, sizeof *word);
+	found = explore__load_newest(word, sizeof *word) == value;
 	TRACE("futex wait", word, sizeof *word, value, -1,
-	    *word == value ? NULL : "other value", "", 0);
-	if (*word != value)
+	    found ? NULL : "other value", "", 0);
+	if (!found)
 		return 0;
 	if (deadline_ns >= 0 && deadline_ns <= ex.now_ns)
 		return EVBUS_ETIMEDOUT;
@@ -240,6 +244,9 @@ evbus__futex_wake(uint32_t *word, int n)
 	if (ex.current == 0)
 		return;
 	explore__point("futex_wake", 0);
+	explore__touch(word, sizeof *word, 1);
+	if (explore__buffered())
+		explore__buffer_show_word(word);
 	TRACE("futex wake", word, 0, 0, -1, NULL, "", 0);
 	for (; n > 0; n--) {
 		count = sleepers(word, asleep);
@@ -257,6 +264,7 @@ evbus__os_now(void)
 
 	if (ex.current != 0) {
 		explore__loaded(f);
+		explore__touch(&ex.now_ns, sizeof ex.now_ns, 0);
 		f->timed = 1;
 	}
 	return ex.now_ns;
@@ -297,6 +305,7 @@ evbus__fence_heavy(void)
 	}
 	if (ex.options.model != EXPLORE_SC)
 		explore__point("fence_heavy", 0);
+	explore__touch_all();
 	explore__fence_heavy();
 	TRACE("heavy fence", NULL, 0, 0, -1, NULL, "", 0);
 }
@@ -312,7 +321,8 @@ evbus__os_map(size_t size, const char *name, void **base, int *fd)
 {
 	(void)name;
 	*fd = -1;
-	*base = explore__heap_alloc(size, 4096);
+	*base = explore__heap_fails() ? NULL :
+	    explore__heap_alloc(size, 4096);
 	return *base == NULL ? EVBUS_ENOMEM : 0;
 }
 
@@ -333,7 +343,7 @@ evbus__os_map_blank(void *base, size_t size, int fd)
 void *
 evbus__os_reserve(size_t size)
 {
-	return explore__heap_alloc(size, 4096);
+	return explore__heap_fails() ? NULL : explore__heap_alloc(size, 4096);
 }
 
 void

@@ -100,7 +100,17 @@ void scenario_finish(void);
 	S(close_x_wait) S(close_x_subscribe) S(close_x_handler) \
 	S(close_x_lossy) S(pin_x_reclaim) S(pin_x_release) \
 	S(gate_x_reclaim) S(first_x_first) S(topic_x_topic) \
-	S(topic_x_subscribe) S(flush_x_poll)
+	S(topic_x_subscribe) S(flush_x_poll) S(flush_x_publish) \
+	S(batch_x_batch) S(claim_x_exit_full) S(unsubscribe_in_handler) \
+	S(unsubscribe_x_unsubscribe) S(unsubscribe_x_end) S(leave_x_publish) \
+	S(pool_take_x_take) S(pool_take_x_give) S(close_x_flush) \
+	S(close_x_claim) S(close_x_batch) S(close_x_unsubscribe) \
+	S(close_x_leave) S(close_x_topic) S(close_x_close) \
+	S(publish_x_gate_32) S(publish_x_gate_47) S(lossy_x_lap_32) \
+	S(lossy_x_lap_47) S(wait_x_wake_32) S(wait_x_wake_47) \
+	S(join_x_publish_32) S(join_x_publish_47) S(subscribe_x_no_memory) \
+	S(open_x_no_memory) S(topic_x_no_memory) S(unsubscribe_x_no_memory) \
+	S(leave_x_no_memory)
 
 #define SCENARIO__DECLARE(name) extern const struct explore_test name;
 SCENARIOS(SCENARIO__DECLARE)

@@ -12,6 +12,9 @@
  * its slot is claimed by nobody else; the commit or the abort wakes who waits
  * for it (SPACE).
  *
+ * The claims of a thread that ends are given up by its exit function: holes
+ * like any other, and whoever waits for their slots goes on (S5).
+ *
  * Edges: STAMP, GATE, SPACE, WAKE.
  */
 #include <evbus/claim.h>
@@ -126,6 +129,40 @@ const struct explore_test claim_x_abort = {
 const struct explore_test claim_x_lap = {
 	"claim_x_lap", "nobody comes round to an open claim", 2,
 	setup_unread, { claim_one, publish_two }, finish_unread, NULL
+};
+
+/* The ring is full of open claims when their thread ends. */
+static void
+setup_exit_unread(void)
+{
+	setup_unread();
+	explore_exits();
+}
+
+/* The second may wait for the first, which only the caller could end. */
+static void
+claim_two_and_end(void)
+{
+	struct evbus_claim claim;
+	int result;
+
+	claim_and_end();
+	result = scenario_claim(&claim);
+	EXPLORE_ASSERT(result == 0 || result == EVBUS_EDEADLK);
+	holes += result == 0;
+}
+
+static void
+finish_exit_unread(void)
+{
+	check_stream(holes + 1);
+	scenario_close();
+}
+
+const struct explore_test claim_x_exit_full = {
+	"claim_x_exit_full", "who waits for a dead thread's slot goes on", 2,
+	setup_exit_unread, { claim_two_and_end, publish_one },
+	finish_exit_unread, "u"
 };
 
 const struct explore_test claim_x_exit = {

@@ -136,7 +136,7 @@ const struct explore_test close_x_publish_timeout = {
 
 const struct explore_test close_x_full = {
 	"close_x_full", "a publisher that waits gets an answer", 2,
-	setup_full, { close_bus, publish_one }, finish, "f"
+	setup_full, { close_bus, publish_one }, finish, "fu"
 };
 
 /* The reader is run by another thread, until it is told to end. */
@@ -168,7 +168,7 @@ run_until_closed(void)
 
 const struct explore_test close_x_wait = {
 	"close_x_wait", "a sleeping reader is told that the bus closes", 2,
-	setup_other, { close_bus, run_until_closed }, finish, "f"
+	setup_other, { close_bus, run_until_closed }, finish, "fu"
 };
 
 /* Somebody subscribes meanwhile. */

@@ -133,6 +133,29 @@ setup_flush(void)
 }
 
 static void
+flush_and_look(void)
+{
+	unsigned before = scenario.published[1];
+
+	EXPLORE_ASSERT(scenario_publish() == 0);
+	explore_assert(evbus_flush(scenario.bus, EVBUS_FOREVER) == 0,
+	    "flush: %s", evbus_errmsg());
+	EXPLORE_ASSERT(EVBUS_PLAIN_LOAD(&scenario.log[0].count) > before);
+}
+
+static void
+publish_and_read(void)
+{
+	EXPLORE_ASSERT(scenario_publish() == 0);
+	scenario_read(0, 3);
+}
+
+const struct explore_test flush_x_publish = {
+	"flush_x_publish", "a flush waits for what it began with", 2,
+	setup_flush, { flush_and_look, publish_and_read }, scenario_finish, "fu"
+};
+
+static void
 flush(void)
 {
 	explore_assert(evbus_flush(scenario.bus, EVBUS_FOREVER) == 0,

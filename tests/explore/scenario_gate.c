@@ -173,7 +173,7 @@ poll_all(void)
 
 const struct explore_test publish_x_full = {
 	"publish_x_full", "who waits for space is woken by the reader", 2,
-	setup_full, { publish_one, poll_one }, scenario_finish, NULL
+	setup_full, { publish_one, poll_one }, scenario_finish, "fu"
 };
 
 const struct explore_test publish_x_full_two = {

@@ -25,6 +25,7 @@
 static const struct evbus_options two_slots = {
 	.stream = { .capacity = 2 },
 };
+static unsigned ended_is_other;	/* a handler ends the other's subscription */
 
 static void
 setup(void)
@@ -148,8 +149,9 @@ const struct explore_test unsubscribe_x_poll = {
  * A handler of another reader ends the subscription, which never waits, and
  * then commits the third of four events.  Reader 0 takes these in one stretch:
  * it looks at the table for the first that is like the third (the same topic,
- * size and publisher: the second), and afterwards at its deaths alone.  The event that was committed after the end is not for
- * it.  A reader takes four at once when it was fed: one, then two, then four.
+ * size and publisher: the second), and afterwards at its changes alone.  The
+ * event that was committed after the end is not for it.  A reader takes four at
+ * once when it was fed: one, then two, then four.
  */
 static enum evbus_verdict
 end_the_other(const struct evbus_event *event, void *arg)
@@ -224,6 +226,158 @@ const struct explore_test unsubscribe_x_stretch = {
 const struct explore_test unsubscribe_x_publish = {
 	"unsubscribe_x_publish", "the same while a publisher waits", 3,
 	setup, { unsubscribe, poll, publish_one }, finish_unsubscribed, NULL
+};
+
+/* A handler ends its own subscription: it is called once. */
+static void
+setup_in_handler(void)
+{
+	scenario_open(NULL, 0);
+	scenario_reader_open(0, NULL);
+	scenario_reader_open(1, NULL);
+	EXPLORE_ASSERT(scenario_publish() == 0);
+}
+
+static enum evbus_verdict
+end_one(const struct evbus_event *event, void *arg)
+{
+	struct scenario_log *log = arg;
+	/* Its own, or with two readers the other's. */
+	unsigned which = (unsigned)(log - scenario.log) ^ ended_is_other;
+	int result;
+
+	(void)event;
+	EXPLORE_ASSERT(EVBUS_PLAIN_LOAD(&log->closed) == 0);
+	log->count++;
+	result = evbus_unsubscribe(scenario.bus, scenario.subscription[which],
+	    EVBUS_FOREVER);
+	explore_assert(result == 0 || result == EVBUS_ENOENT ||
+	    (ended_is_other && result == EVBUS_ETIMEDOUT), "in a handler: %s",
+	    evbus_errmsg());
+	return EVBUS_DONE;
+}
+
+static void
+subscribe_ender(unsigned i)
+{
+	struct evbus_subscribe_options options = {
+		.on_closed = scenario_on_closed,
+	};
+
+	scenario.subscription[i] = evbus_reader_subscribe(scenario.reader[i],
+	    "a", end_one, &scenario.log[i], &options);
+	EXPLORE_ASSERT(scenario.subscription[i] > 0);
+}
+
+static void
+setup_own(void)
+{
+	ended_is_other = 0;
+	setup_in_handler();
+	subscribe_ender(0);
+}
+
+static void
+setup_each_other(void)
+{
+	ended_is_other = 1;
+	setup_in_handler();
+	subscribe_ender(0);
+	subscribe_ender(1);
+	EXPLORE_ASSERT(scenario_publish() == 0);
+}
+
+static void
+publish_two(void)
+{
+	publish_one();
+	publish_one();
+}
+
+static void
+poll_second(void)
+{
+	EXPLORE_ASSERT(evbus_poll(scenario.reader[1], 2) >= 0);
+}
+
+static void
+drain_all(void)
+{
+	unsigned i;
+
+	for (i = 0; i < SCENARIO_READERS; i++)
+		while (evbus_poll(scenario.reader[i], 4) > 0)
+			;
+}
+
+static void
+finish_own(void)
+{
+	drain_all();
+	EXPLORE_ASSERT(scenario.log[0].count == 1);
+	EXPLORE_ASSERT(scenario.log[0].closed == 1);
+	scenario_close();
+}
+
+/* At least one of them was called, and each is closed once. */
+static void
+finish_each_other(void)
+{
+	drain_all();
+	EXPLORE_ASSERT(scenario.log[0].count + scenario.log[1].count >= 1);
+	scenario_close();
+}
+
+const struct explore_test unsubscribe_in_handler = {
+	"unsubscribe_in_handler", "no new call after it, on_closed once", 2,
+	setup_own, { poll, publish_two }, finish_own, "f"
+};
+
+const struct explore_test unsubscribe_x_unsubscribe = {
+	"unsubscribe_x_unsubscribe", "handlers that end each other", 2,
+	setup_each_other, { poll, poll_second }, finish_each_other, "f"
+};
+
+/* Two end one subscription: one of them does. */
+static void
+unsubscribe_or_not(void)
+{
+	int result;
+
+	result = evbus_unsubscribe(scenario.bus, scenario.subscription[0],
+	    EVBUS_FOREVER);
+	explore_assert(result == 0 || result == EVBUS_ENOENT, "unsubscribe: %s",
+	    evbus_errmsg());
+	scenario.result[explore_self()] = result;
+}
+
+static void
+finish_one_of_two(void)
+{
+	EXPLORE_ASSERT((scenario.result[1] == 0) !=
+	    (scenario.result[2] == 0));
+	finish_unsubscribed();
+}
+
+const struct explore_test unsubscribe_x_end = {
+	"unsubscribe_x_end", "of two that end it one does", 2,
+	setup, { unsubscribe_or_not, unsubscribe_or_not }, finish_one_of_two,
+	NULL
+};
+
+/* A reader that holds nobody back is closed beside a publisher. */
+static void
+setup_room(void)
+{
+	scenario_open(NULL, 0);
+	scenario_reader_open(0, NULL);
+	scenario_subscribe(0);
+	EXPLORE_ASSERT(scenario_publish() == 0);
+}
+
+const struct explore_test leave_x_publish = {
+	"leave_x_publish", "a reader goes while others publish", 2,
+	setup_room, { close_reader, publish_two }, finish, "f"
 };
 
 /* The reader is closed while it is run. */

@@ -11,6 +11,10 @@
  * the other, so no block is written again, and no reference given back, while
  * it is read.  A lossless reader needs no pin: the gate holds the payload.
  *
+ * GIVE: an entry is taken by a compare-and-swap of its state from 0, with
+ * acquire, and given back by a store of 0 with release.  So it has one owner,
+ * who comes after all that its last owner and the readers did with it.
+ *
  * Edges: PIN, HOLD, GIVE, GATE, SPACE.
  */
 #include <string.h>
@@ -160,6 +164,93 @@ const struct explore_test pin_x_release = {
 	"pin_x_release", "no reference is given back while it is read", 2,
 	setup_lossy, { publish_references, poll_twice }, finish_references,
 	NULL
+};
+
+/* Two producers share two blocks; each has to wait for the other's. */
+static enum evbus_verdict
+take_any(const struct evbus_event *event, void *arg)
+{
+	const uint64_t *word = event->data;
+	struct scenario_log *log = arg;
+	unsigned i;
+
+	for (i = 1; i < WORDS; i++)
+		EXPLORE_ASSERT(EVBUS_PLAIN_LOAD(&word[i]) ==
+		    EVBUS_PLAIN_LOAD(&word[0]));
+	log->count++;
+	return EVBUS_DONE;
+}
+
+static void
+setup_pool_read(void)
+{
+	scenario_open(&two_slots, 0);
+	scenario_reader_open(0, NULL);
+	EXPLORE_ASSERT(evbus_reader_subscribe(scenario.reader[0], "a",
+	    take_any, &scenario.log[0], NULL) > 0);
+}
+
+static void
+publish_own_two(void)
+{
+	publish_block(10 * (unsigned)explore_self() + 1);
+	publish_block(10 * (unsigned)explore_self() + 2);
+}
+
+static void
+finish_pool(void)
+{
+	finish();
+	EXPLORE_ASSERT(scenario.log[0].count == 4);
+}
+
+static void
+read_four(void)
+{
+	scenario_read(0, 4);
+}
+
+/* And given back at once: what was claimed with a block is aborted. */
+static void
+take_and_give(void)
+{
+	struct evbus_claim claim;
+	int i, result;
+
+	for (i = 0; i < 2; i++) {
+		result = evbus_claim(scenario.topic, WORDS * sizeof(uint64_t),
+		    0, &claim);
+		EXPLORE_ASSERT(result == 0 || result == EVBUS_EFULL);
+		if (result != 0)
+			continue;
+		EVBUS_PLAIN_STORE((uint64_t *)claim.data,
+		    (unsigned)explore_self());
+		EXPLORE_ASSERT(EVBUS_PLAIN_LOAD((uint64_t *)claim.data) ==
+		    (unsigned)explore_self());
+		evbus_abort(&claim);
+	}
+}
+
+/* All blocks are there again. */
+static void
+finish_given(void)
+{
+	scenario_drain();
+	publish_block(1);
+	publish_block(2);
+	scenario_drain();
+	scenario_close();
+}
+
+const struct explore_test pool_take_x_take = {
+	"pool_take_x_take", "a block has one owner, and none is lost", 3,
+	setup_pool_read, { publish_own_two, publish_own_two, read_four },
+	finish_pool, NULL
+};
+
+const struct explore_test pool_take_x_give = {
+	"pool_take_x_give", "a block taken and given is whole and there", 2,
+	setup_pool_read, { take_and_give, take_and_give }, finish_given, NULL
 };
 
 const struct explore_test gate_x_reclaim = {

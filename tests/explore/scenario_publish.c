@@ -9,7 +9,8 @@
  * one owner; it is relaxed, because what a claim hands over (the slot) came
  * with the limit (GATE), and what it publishes (the event) goes with the stamp
  * (STAMP).  A commit waits for nobody: with the first claim still open the
- * second event stays unseen, and no event is passed over.
+ * second event stays unseen, and no event is passed over.  A batch is one claim
+ * of several sequences, so nothing comes between its events.
  *
  * Edges: STAMP (evbus__stamp and the reader's load).
  */
@@ -60,6 +61,23 @@ look(void)
 {
 	EXPLORE_ASSERT(evbus_poll(scenario.reader[0], 16) >= 0);
 }
+
+/* Two batches: each in one piece, whatever comes first. */
+static void
+finish_batches(void)
+{
+	const struct scenario_log *log = &scenario.log[0];
+
+	scenario_finish();
+	EXPLORE_ASSERT(log->count == 4);
+	EXPLORE_ASSERT(log->got[0].who == log->got[1].who);
+	EXPLORE_ASSERT(log->got[2].who == log->got[3].who);
+}
+
+const struct explore_test batch_x_batch = {
+	"batch_x_batch", "two batches lie side by side", 2,
+	setup, { produce_batch, produce_batch }, finish_batches, NULL
+};
 
 const struct explore_test publish_x_publish = {
 	"publish_x_publish", "no event lost, one order, whole payloads", 3,

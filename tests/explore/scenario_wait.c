@@ -84,12 +84,12 @@ finish_two(void)
 
 const struct explore_test wait_x_wake = {
 	"wait_x_wake", "a sleeping reader is woken", 2,
-	setup, { read_one, publish_one }, scenario_finish, "f"
+	setup, { read_one, publish_one }, scenario_finish, "fu"
 };
 
 const struct explore_test wait_x_wake_two = {
 	"wait_x_wake_two", "two sleepers on one stream are woken", 3,
-	setup_two, { read_one, read_one_too, publish_one }, finish_two, "f"
+	setup_two, { read_one, read_one_too, publish_one }, finish_two, "fu"
 };
 
 /*
@@ -161,7 +161,7 @@ subscribe_and_publish(void)
 
 const struct explore_test wait_x_subscribe = {
 	"wait_x_subscribe", "a sleeper sees the stream that it joined", 2,
-	setup_bare, { read_one, subscribe_and_publish }, scenario_finish, "f"
+	setup_bare, { read_one, subscribe_and_publish }, scenario_finish, "fu"
 };
 
 static void
@@ -189,5 +189,5 @@ finish_closed(void)
 
 const struct explore_test wait_x_reader_close = {
 	"wait_x_reader_close", "a sleeper sees that its reader was closed", 2,
-	setup, { wait_for_end, close_reader }, finish_closed, "f"
+	setup, { wait_for_end, close_reader }, finish_closed, "fu"
 };

@@ -447,6 +447,19 @@ stats_and_position_tell_the_truth(void **state)
 	free(log);
 }
 
+static void
+open_with_an_empty_name_gets_one(void **state)
+{
+	struct evbus_reader_options options = { .name = "" };
+	struct evbus *bus = event_bus(NULL);
+	struct evbus_reader *reader = NULL;
+
+	(void)state;
+	assert_int_equal(evbus_reader_open(bus, &options, &reader), 0);
+	assert_true(event_reader_stats(reader).name[0] != '\0');
+	event_bus_close(bus);
+}
+
 int
 main(void)
 {
@@ -461,6 +474,7 @@ main(void)
 		cmocka_unit_test(start_refused_holds_nobody),
 		cmocka_unit_test(start_in_full_flow_no_gap),
 		cmocka_unit_test(open_bad_options_refused),
+		cmocka_unit_test(open_with_an_empty_name_gets_one),
 		cmocka_unit_test(stats_and_position_tell_the_truth),
 	};
 

@@ -153,6 +153,13 @@ reference_released_once_when_given_back_only(void **state)
 	assert_int_equal(reclaim(table, 6), 1);
 	assert_int_equal(reclaim(table, 6), 0);
 	assert_int_equal(table->released, 1);
+	/* One that nobody wants back is free again without a word. */
+	entry = evbus__outside_take_reference(&table->table, table->block, 7,
+	    NULL, table);
+	(void)evbus__outside_hold(&table->table, (uint32_t)entry, 7);
+	assert_int_equal(reclaim(table, 8), 1);
+	assert_int_equal(table->released, 1);
+	assert_int_equal(table->table.in_use, 0);
 	event_check_done();
 	free(table);
 }

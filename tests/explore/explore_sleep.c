@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * explore_sleep.c - sleep sets: depth first, each order that matters once.
+ *
+ * A transition is what a fiber does from one scheduling point to the next, at
+ * which there may be a switch (explore_share.c).
+ * When all that follows transition t of a state has been explored, t goes to
+ * sleep for the other transitions of that state, and stays asleep along them
+ * until one is executed that depends on t; a state whose fibers all sleep has
+ * been seen in another order, and nothing is chosen any more.  So of the orders
+ * that differ only in neighbours which do not depend on each other one is
+ * explored to its end, and no state at the end of an execution, deadlocks
+ * among them, is missed.
+ *
+ * Sound only without a preemption bound: the one order that is explored may
+ * need more preemptions than those that sleep for it, and then the bound would
+ * take them all.  So this strategy has none.  And only under SC: in the other
+ * models a load is more than one step (what it may read depends on buffers and
+ * views), which the footprints here do not describe.
+ *
+ * Two transitions depend on each other if one writes what the other touches.
+ * They are compared by what they touched when they were executed, which is
+ * known, because a transition sleeps after it was executed: words, by bytes,
+ * through the hooks, plain ones too (a compare-and-swap that fails counts as a
+ * write); the futex word, written by who waits and who wakes; the mutex; the
+ * clock; an epoch, which synchronize and registering write and sections read.
+ * The process-wide barrier, a chosen time-out and freeing memory, which others
+ * may read without a hook, depend on everything.  Not
+ * dependent: who got which address from the allocator; the count of changes by
+ * which a pause is measured, since more turns of a spin reach no other state;
+ * and memory without hooks, which is private or ordered by the rest.
+ */
+#include <string.h>
+
+#include "explore_core.h"
+
+#define NODES_MAX	4096	/* deeper ones do without */
+#define TOUCHED_MAX	24	/* more: depends on everything */
+
+struct footprint {
+	unsigned n;
+	int all;
+	struct {
+		uintptr_t word;
+		uint8_t bytes;
+		uint8_t writes;
+	} at[TOUCHED_MAX];
+};
+
+struct node {
+	unsigned asleep;	/* fibers, as bits, when it was reached */
+	unsigned done;		/* and those explored since */
+	int taken;		/* fiber */
+	struct footprint foot[CONTEXTS];	/* of those */
+};
+
+static struct node node[NODES_MAX];
+static uint32_t depth;		/* nodes passed in this execution */
+static struct footprint now;	/* of the running transition */
+
+void
+explore__touch(const volatile void *p, unsigned size, int writes)
+{
+	uintptr_t address = (uintptr_t)p, word = address & ~(uintptr_t)7;
+	uint8_t bytes = (uint8_t)(((1u << size) - 1) << (address & 7));
+	unsigned i;
+
+	if (!explore__share(p, writes) ||
+	    ex.options.strategy != EXPLORE_SLEEP)
+		return;
+	for (i = 0; i < now.n; i++)
+		if (now.at[i].word == word && (now.at[i].bytes & bytes) ==
+		    bytes && now.at[i].writes >= writes)
+			return;
+	if (i == TOUCHED_MAX) {
+		now.all = 1;
+		return;
+	}
+	now.at[i].word = word;
+	now.at[i].bytes = bytes;
+	now.at[i].writes = (uint8_t)writes;
+	now.n++;
+}
+
+void
+explore__touch_all(void)
+{
+	now.all = 1;
+}
+
+static int
+depend(const struct footprint *a, const struct footprint *b)
+{
+	unsigned i, k;
+
+	if (a->all || b->all)
+		return 1;
+	for (i = 0; i < a->n; i++)
+		for (k = 0; k < b->n; k++)
+			if (a->at[i].word == b->at[k].word &&
+			    (a->at[i].bytes & b->at[k].bytes) != 0 &&
+			    (a->at[i].writes || b->at[k].writes))
+				return 1;
+	return 0;
+}
+
+static void
+merge(struct footprint *to, const struct footprint *from)
+{
+	unsigned i;
+
+	to->all |= from->all;
+	if (to->n + from->n > TOUCHED_MAX) {
+		to->all = 1;
+		return;
+	}
+	for (i = 0; i < from->n; i++)
+		to->at[to->n++] = from->at[i];
+}
+
+/* The transition that began at the last node has ended. */
+void
+explore__sleep_end(void)
+{
+	struct node *last;
+
+	if (depth > 0 && depth <= NODES_MAX) {
+		last = &node[depth - 1];
+		merge(&last->foot[last->taken], &now);
+	}
+}
+
+void
+explore__sleep_reset(void)
+{
+	depth = 0;
+	memset(&now, 0, sizeof now);
+}
+
+/* A state that is reached for the first time: who sleeps there? */
+static void
+node_make(struct node *to)
+{
+	const struct node *from = to - 1;
+	unsigned could;
+	int id;
+
+	memset(to, 0, sizeof *to);
+	if (to == node)
+		return;
+	could = (from->asleep | from->done) & ~(1u << from->taken);
+	for (id = 1; id < CONTEXTS; id++) {
+		if ((could & 1u << id) == 0 || depend(&from->foot[id], &now))
+			continue;
+		to->asleep |= 1u << id;
+		to->foot[id] = from->foot[id];
+	}
+}
+
+/* In a state seen before, another transition: the one before it is done. */
+static void
+node_next(struct node *at, int taken)
+{
+	if (at->taken == taken)
+		return;
+	at->done |= 1u << at->taken;
+	at->taken = taken;
+	memset(&at->foot[taken], 0, sizeof at->foot[taken]);
+}
+
+int
+explore__sleep_choose(const int *candidate, int n)
+{
+	unsigned skip = 0;
+	struct node *at;
+	int again = ex.nchoices < ex.follow, first = 0, i, k;
+
+	if (ex.pruned)
+		return 0;
+	explore__sleep_end();
+	if (ex.replaying || depth >= NODES_MAX) {
+		depth++;
+		return explore__choose_but(n, 0, 0);
+	}
+	at = &node[depth++];
+	if (!again)
+		node_make(at);
+	for (i = 0; i < n; i++)
+		if (at->asleep & 1u << candidate[i])
+			skip |= 1u << i;
+	while (first < n && (skip & 1u << first) != 0)
+		first++;
+	memset(&now, 0, sizeof now);
+	if (first == n) {
+		/* Go on to the end somehow; nothing more is recorded. */
+		ex.pruned = 1;
+		depth = 0;
+		return 0;
+	}
+	k = explore__choose_but(n, first, skip);
+	if (again)
+		node_next(at, candidate[k]);
+	at->taken = candidate[k];
+	return k;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * explore_toys_buffer.c - toys of what empties a store buffer.
+ */
+#include <evbus/atomic.h>
+
+#include "epoch_explore.h"
+#include "explore_toys.h"
+
+/* Store buffering with a read-modify-write of another word in between. */
+static void
+other_left(void)
+{
+	EVBUS_STORE(&toy.left, 1, RELAXED);
+	(void)EVBUS_FETCH_ADD(&toy.word[0], 1, SEQ_CST);
+	toy.got[1] = EVBUS_LOAD(&toy.right, RELAXED);
+}
+
+static void
+other_right(void)
+{
+	EVBUS_STORE(&toy.right, 1, RELAXED);
+	(void)EVBUS_FETCH_ADD(&toy.word[1], 1, SEQ_CST);
+	toy.got[2] = EVBUS_LOAD(&toy.left, RELAXED);
+}
+
+static void
+other_finish(void)
+{
+	EXPLORE_ASSERT(toy.got[1] == 1 || toy.got[2] == 1);
+}
+
+/* Who has waited for a section sees what was stored in it. */
+static struct evbus__epoch epoch;
+static struct evbus__epoch_record records[3];
+
+static void
+section_setup(void)
+{
+	toy_setup();
+	evbus__epoch_init(&epoch);
+	evbus__epoch_register(&epoch, &records[1]);
+	evbus__epoch_register(&epoch, &records[2]);
+}
+
+static void
+section_store(void)
+{
+	evbus__epoch_begin(&epoch, &records[1]);
+	EVBUS_STORE(&toy.left, 1, RELAXED);
+	EVBUS_STORE(&toy.data, 1, RELAXED);
+	evbus__epoch_end(&epoch, &records[1]);
+}
+
+static void
+section_wait(void)
+{
+	if (EVBUS_LOAD(&toy.left, RELAXED) == 0)
+		return;
+	evbus__epoch_synchronize(&epoch, &records[2]);
+	EXPLORE_ASSERT(EVBUS_LOAD(&toy.data, RELAXED) == 1);
+}
+
+/* A store that overwrites another comes after all that the other follows. */
+static void
+over_first(void)
+{
+	EVBUS_STORE(&toy.data, 1, RELAXED);
+	EVBUS_STORE(&toy.flag, 1, RELAXED);
+}
+
+static void
+over_second(void)
+{
+	EVBUS_STORE(&toy.flag, 2, RELAXED);
+}
+
+static void
+over_look(void)
+{
+	toy.got[1] = EVBUS_LOAD(&toy.flag, ACQUIRE);
+	toy.got[2] = EVBUS_LOAD(&toy.data, RELAXED);
+}
+
+/* flag is 2 at the end: then the first was stored before the second. */
+static void
+over_finish(void)
+{
+	EXPLORE_ASSERT(toy.flag != 2 || toy.got[1] != 2 || toy.got[2] == 1);
+}
+
+TOY(sb_other_modify, "a modify of another word", toy_setup, other_finish,
+    other_left, other_right);
+TOY(section_seen, "stores of a section waited for", section_setup, NULL,
+    section_store, section_wait);
+TOY(overwritten, "a store that overwrites another", toy_setup, over_finish,
+    over_first, over_second, over_look);
