@@ -5,13 +5,13 @@
  * A lossless reader reads in place.  It looks ahead: before a stretch of k
  * events it looks at the stamp of the k-th; if that is there, the whole stretch
  * streams in without touching lines that the producer still writes.  If not,
- * it waits, once, for k pauses and at most about a microsecond, then halves k;
+ * it waits, once, for k pauses and at most about two microseconds, then halves k;
  * k doubles while the reader is fed.  Each stamp is still checked with acquire:
  * the look is only a hint.
  */
 #include "reader/run.h"
 
-#define PAUSES		40u	/* about a microsecond, at most */
+#define PAUSES		80u	/* about two microseconds, at most */
 #define LAG_STRETCH	64u	/* sequences in a poll that call for a look at
 				 * the lag */
 
