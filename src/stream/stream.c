@@ -286,17 +286,6 @@ evbus__stream_make(struct evbus__context *context, const char *pattern,
 	return 0;
 }
 
-void
-evbus__stream_unmake(struct evbus__context *context)
-{
-	struct evbus__streams *streams = context->streams;
-	uint32_t last = streams->count - 1;
-
-	EVBUS_STORE(&streams->count, last, RELEASE);
-	destroy(context, streams->stream[last]);
-	streams->stream[last] = NULL;
-}
-
 static size_t
 streams_size(uint32_t limit)
 {

@@ -77,8 +77,6 @@ int evbus__stream_options_check(struct evbus_stream_options *);
 /* Make a stream; the bus's lock is held, or nobody knows the bus yet. */
 int evbus__stream_make(struct evbus__context *, const char *pattern,
     const struct evbus_stream_options *, struct evbus__stream **);
-/* Take the newest stream away again; nobody knows it. */
-void evbus__stream_unmake(struct evbus__context *);
 struct evbus__stream *evbus__stream_number(const struct evbus__context *,
     uint32_t number);
 

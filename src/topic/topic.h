@@ -45,12 +45,6 @@ void evbus__topics_destroy(struct evbus__context *);
 int evbus__topic_get(struct evbus__context *, const char *name,
     struct evbus_topic **);
 
-static inline struct evbus_topic *
-evbus__topic_by_id(const struct evbus__topics *topics, uint32_t id)
-{
-	return topics->topic[id];
-}
-
 static inline uint32_t
 evbus__topic_id(const struct evbus_topic *topic)
 {

@@ -118,6 +118,17 @@ scenario_handler(const struct evbus_event *event, void *arg)
 	return EVBUS_DONE;
 }
 
+/* For payloads that are not the scenario's own. */
+enum evbus_verdict
+scenario_count(const struct evbus_event *event, void *arg)
+{
+	struct scenario_log *log = arg;
+
+	(void)event;
+	log->count++;
+	return EVBUS_DONE;
+}
+
 void
 scenario_on_closed(void *arg)
 {

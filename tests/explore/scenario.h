@@ -54,6 +54,7 @@ void scenario_open(const struct evbus_options *options, int cold);
 void scenario_reader_open(unsigned i, const struct evbus_reader_options *);
 void scenario_subscribe(unsigned i);
 enum evbus_verdict scenario_handler(const struct evbus_event *, void *log);
+enum evbus_verdict scenario_count(const struct evbus_event *, void *log);
 void scenario_on_closed(void *log);
 
 /* Publish the running fiber's next event; what evbus_publish() answers. */

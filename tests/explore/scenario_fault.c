@@ -146,24 +146,14 @@ open_topic(void)
 		*topic = NULL;
 }
 
-static enum evbus_verdict
-take(const struct evbus_event *event, void *arg)
-{
-	struct scenario_log *log = arg;
-
-	(void)event;
-	log->count++;
-	return EVBUS_DONE;
-}
-
 static void
 setup_topic(void)
 {
 	opened[1] = opened[2] = NULL;
 	scenario_open(NULL, 0);
 	scenario_reader_open(0, NULL);
-	EXPLORE_ASSERT(evbus_reader_subscribe(scenario.reader[0], ">", take,
-	    &scenario.log[0], NULL) > 0);
+	EXPLORE_ASSERT(evbus_reader_subscribe(scenario.reader[0], ">",
+	    scenario_count, &scenario.log[0], NULL) > 0);
 	explore_allocations_fail(1);
 }
 

@@ -44,16 +44,6 @@ const struct explore_test first_x_first = {
 };
 
 /* A reader of all topics; they come later. */
-static enum evbus_verdict
-take(const struct evbus_event *event, void *arg)
-{
-	struct scenario_log *log = arg;
-
-	(void)event;
-	log->count++;
-	return EVBUS_DONE;
-}
-
 static void
 setup_topics(void)
 {
@@ -63,8 +53,8 @@ setup_topics(void)
 		opened[i] = NULL;
 	scenario_open(NULL, 0);
 	scenario_reader_open(0, NULL);
-	EXPLORE_ASSERT(evbus_reader_subscribe(scenario.reader[0], ">", take,
-	    &scenario.log[0], NULL) > 0);
+	EXPLORE_ASSERT(evbus_reader_subscribe(scenario.reader[0], ">",
+	    scenario_count, &scenario.log[0], NULL) > 0);
 }
 
 static void
@@ -103,8 +93,8 @@ setup_bare(void)
 static void
 subscribe(void)
 {
-	EXPLORE_ASSERT(evbus_reader_subscribe(scenario.reader[1], "b", take,
-	    &scenario.log[1], NULL) > 0);
+	EXPLORE_ASSERT(evbus_reader_subscribe(scenario.reader[1], "b",
+	    scenario_count, &scenario.log[1], NULL) > 0);
 	EXPLORE_ASSERT(evbus_topic_open(scenario.bus, "b", NULL,
 	    &opened[2]) == 0);
 	EXPLORE_ASSERT(evbus_publish(opened[2], "y", 1) == 0);
