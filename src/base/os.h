@@ -80,12 +80,13 @@ struct evbus__os_thread {
 #endif
 };
 /*
- * Call exit(value) when the calling thread ends (value != NULL); and the three
- * hooks around fork().  Both are set up once per process.
+ * Once per process: the hook of threads that end, and the three around fork().
+ * Returns 0 or EVBUS_ESYSTEM.
  */
-int evbus__os_at_thread_exit(void (*exit)(void *), void *value);
-int evbus__os_at_fork(void (*prepare)(void), void (*parent)(void),
-    void (*child)(void));
+int evbus__os_hook(void (*thread_exit)(void *), void (*prepare)(void),
+    void (*parent)(void), void (*child)(void));
+/* Call thread_exit(value) when the calling thread ends (value != NULL). */
+int evbus__os_at_thread_exit(void *value);
 
 int evbus__os_thread_start(struct evbus__os_thread *, void (*)(void *),
     void *arg, const char *name);

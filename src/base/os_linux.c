@@ -258,29 +258,24 @@ evbus__os_release(void *base, size_t size)
 }
 
 static pthread_key_t exit_key;
-static int exit_key_made;
 
 int
-evbus__os_at_thread_exit(void (*function)(void *), void *value)
+evbus__os_hook(void (*thread_exit)(void *), void (*prepare)(void),
+    void (*parent)(void), void (*child)(void))
 {
-	static pthread_mutex_t once = PTHREAD_MUTEX_INITIALIZER;
-	int made;
-
-	pthread_mutex_lock(&once);
-	if (!exit_key_made && pthread_key_create(&exit_key, function) == 0)
-		exit_key_made = 1;
-	made = exit_key_made;
-	pthread_mutex_unlock(&once);
-	if (!made || pthread_setspecific(exit_key, value) != 0)
+	if (pthread_key_create(&exit_key, thread_exit) != 0)
 		return EVBUS_ESYSTEM;
+	if (pthread_atfork(prepare, parent, child) != 0) {
+		(void)pthread_key_delete(exit_key);
+		return EVBUS_ESYSTEM;
+	}
 	return 0;
 }
 
 int
-evbus__os_at_fork(void (*prepare)(void), void (*parent)(void),
-    void (*child)(void))
+evbus__os_at_thread_exit(void *value)
 {
-	return pthread_atfork(prepare, parent, child) == 0 ? 0 : EVBUS_ESYSTEM;
+	return pthread_setspecific(exit_key, value) == 0 ? 0 : EVBUS_ESYSTEM;
 }
 
 struct thread_start {

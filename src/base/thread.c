@@ -161,6 +161,7 @@ thread_exit(void *value)
 		if (context->thread_ended != NULL)
 			context->thread_ended(context, publisher);
 		evbus__mutex_lock(&context->lock);
+		EVBUS__DELAY(thread_end);
 		evbus__thread_of(context, publisher)->tls = NULL;
 		EVBUS_STORE(&publisher->used, 0, RELEASE);
 		evbus__mutex_unlock(&context->lock);
@@ -176,7 +177,7 @@ remember(struct evbus__context *context, struct evbus_publisher *publisher)
 	struct evbus__tls *tls = EVBUS__TLS();
 	struct evbus__self *self = &tls->self[context->self];
 
-	(void)evbus__os_at_thread_exit(thread_exit, tls);
+	(void)evbus__os_at_thread_exit(tls);
 	self->serial = context->serial;
 	self->publisher = publisher;
 	tls->last = *self;
@@ -261,8 +262,8 @@ evbus__process_add(struct evbus__context *context)
 
 	evbus__mutex_lock(&process_lock);
 	if (!process_hooked) {
-		error = evbus__os_at_fork(before_fork, after_fork_parent,
-		    after_fork_child);
+		error = evbus__os_hook(thread_exit, before_fork,
+		    after_fork_parent, after_fork_child);
 		process_hooked = error == 0;
 	}
 	if (error == 0) {
@@ -273,7 +274,8 @@ evbus__process_add(struct evbus__context *context)
 	}
 	evbus__mutex_unlock(&process_lock);
 	if (error != 0)
-		return evbus__fail(error, "no fork hooks for the bus");
+		return evbus__fail(error, "no hooks for threads that end "
+		    "and for fork()");
 	return 0;
 }
 

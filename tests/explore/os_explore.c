@@ -27,10 +27,8 @@ static struct {
 } tls[CONTEXTS];
 static size_t tls_used[CONTEXTS];
 
-static struct {
-	void (*function)(void *);
-	void *value;
-} thread_exit[CONTEXTS];
+static void (*exit_function)(void *);
+static void *exit_value[CONTEXTS];
 static int exits;
 static int standing_for;	/* context 0 is taken for this fiber */
 
@@ -42,7 +40,7 @@ explore__tls_reset(void)
 	for (i = 0; i < CONTEXTS; i++) {
 		memset(tls[i].bytes, 0, tls_used[i]);
 		tls_used[i] = 0;
-		thread_exit[i].value = NULL;
+		exit_value[i] = NULL;
 	}
 	exits = 0;
 	standing_for = 0;
@@ -89,9 +87,8 @@ explore_exits(void)
 void
 explore__thread_end(void)
 {
-	if (exits && thread_exit[ex.current].value != NULL)
-		thread_exit[ex.current].function(
-		    thread_exit[ex.current].value);
+	if (exits && exit_value[ex.current] != NULL)
+		exit_function(exit_value[ex.current]);
 }
 
 void *
@@ -352,22 +349,22 @@ evbus__os_release(void *base, size_t size)
 	explore__heap_release(base, size);
 }
 
-int
-evbus__os_at_thread_exit(void (*function)(void *), void *value)
-{
-	thread_exit[thread_self()].function = function;
-	thread_exit[thread_self()].value = value;
-	return 0;
-}
-
 /* Nothing forks here. */
 int
-evbus__os_at_fork(void (*prepare)(void), void (*parent)(void),
-    void (*child)(void))
+evbus__os_hook(void (*function)(void *), void (*prepare)(void),
+    void (*parent)(void), void (*child)(void))
 {
 	(void)prepare;
 	(void)parent;
 	(void)child;
+	exit_function = function;
+	return 0;
+}
+
+int
+evbus__os_at_thread_exit(void *value)
+{
+	exit_value[thread_self()] = value;
 	return 0;
 }
 
