@@ -18,6 +18,9 @@
 #   TEST             test only programs whose name contains this word
 #   TIMEOUT          seconds that one test program may take
 #   STRESS_SECONDS   how long each stress program runs
+#   DELAYS=1         threads are held up now and then (the delays target)
+#   SEED             of delays and flakes; empty: a new one
+#   ROUNDS           how often flakes runs every test
 #   EVENTS, FIRST    events that soak publishes, and its first sequence
 #   EXECS            inputs that each fuzz target tries; empty: a few
 #
@@ -29,6 +32,7 @@ WERROR ?=
 DEBUG ?=
 SANITIZE ?=
 COVERAGE ?=
+DELAYS ?=
 DESTDIR ?=
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
@@ -38,6 +42,8 @@ TOPOLOGY ?=
 ARGS ?=
 TEST ?=
 STRESS_SECONDS ?= 30
+SEED ?=
+ROUNDS ?= 5
 EXECS ?=
 
 # ---- Derived settings ----------------------------------------------------
@@ -52,7 +58,8 @@ space := $(subst ,, )
 compiler := $(filter-out cc gcc,$(notdir $(firstword $(CC))))
 clang := $(findstring clang,$(shell $(CC) --version 2>/dev/null))
 tags := $(strip $(compiler) $(subst $(comma),-,$(SANITIZE)) \
-	$(if $(DEBUG),debug) $(if $(COVERAGE),coverage) $(if $(WERROR),werror))
+	$(if $(DEBUG),debug) $(if $(COVERAGE),coverage) $(if $(DELAYS),delays) \
+	$(if $(WERROR),werror))
 B := build$(addprefix /,$(subst $(space),-,$(tags)))
 
 # Use all processors, unless the caller said otherwise.
@@ -69,7 +76,7 @@ WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wundef -Wcast-qual \
 # are read back one by one at once.
 OPTIMIZE := $(if $(DEBUG)$(SANITIZE),-O1,-O2) -g \
 	-fno-tree-slp-vectorize
-MODE := $(if $(DEBUG),-DEVBUS_DEBUG) \
+MODE := $(if $(DEBUG),-DEVBUS_DEBUG) $(if $(DELAYS),-DEVBUS_DELAYS) \
 	$(if $(COVERAGE),-fprofile-instr-generate -fcoverage-mapping \
 	-fcoverage-mcdc -fprofile-update=atomic) \
 	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer) \
@@ -100,7 +107,8 @@ endif
 HEADERS := include/evbus.h $(sort $(wildcard include/evbus/*.h))
 PAGES := $(sort $(wildcard man/*.3 man/*.7))
 
-SOURCES := $(sort $(wildcard src/*.c src/*/*.c))
+SOURCES := $(sort $(wildcard src/*.c src/*/*.c)) \
+	$(if $(DELAYS),tests/delays/delay.c)
 MARKET := $(sort $(wildcard examples/market/*.c))
 EXAMPLES := $(sort $(wildcard examples/*.c))
 TESTS := $(sort $(wildcard tests/*/test_*.c))
@@ -114,7 +122,7 @@ EXPLORE := $(sort $(filter-out %/selftest.c,$(wildcard tests/explore/*.c)))
 # market example, go into one archive, from which each test takes its share.
 HELPERS := $(sort $(filter-out $(TESTS) $(PROGRAMS) $(BENCHES) $(STRESS) \
 	tests/fuzz/% tests/bench/% tests/explore/% tests/canary/% \
-	tests/coverage/%, \
+	tests/coverage/% tests/delays/% tests/mutants/%, \
 	$(wildcard tests/*/*.c))) $(MARKET)
 # A script is one test: exit status 0 passed, 77 skipped, others failed.
 SCRIPTS := $(foreach f,$(sort $(wildcard tests/*/*.sh)), \
@@ -141,7 +149,8 @@ CHOSEN := $(call chosen,tests/lint/headers tests/lint/manual-examples \
 # The packages that the wanted goals need; `all` and `install` bring in none.
 goals = $(filter $(1),$(MAKECMDGOALS))
 GROUPS := $(if $(call goals,demo bench explore examples),base) \
-	$(if $(call goals,test tests everything stress),base test) \
+	$(if $(call goals,test tests everything stress delays flakes), \
+	base test) \
 	$(if $(call goals,lint),base lint) \
 	$(if $(call goals,coverage verify),base test coverage) \
 	$(if $(call goals,spin),base ci) \
@@ -229,7 +238,20 @@ $(call programs,$(TESTS) $(PROGRAMS) $(STRESS)): \
     $(B)/%: $(B)/obj/%.o $(B)/libtests.a $(STATIC)
 	$(say) LD $@
 	@mkdir -p $(@D)
-	$(Q)$(LINK) $^ -lcmocka $(LIBS) -lm -o $@
+	$(Q)$(LINK) $(FIRST_OBJECTS) $^ -lcmocka $(LIBS) -lm -o $@
+
+# Of a copy of the library, with the system calls turned over to the test.
+$(B)/faults/libevbus.a: $(STATIC) tests/faults/outside
+	$(say) OBJCOPY $@
+	@mkdir -p $(@D)
+	$(Q)awk '$$2 == "fails" { print $$1, "fault_" $$1 }' \
+	    tests/faults/outside >$(@D)/names
+	$(Q)objcopy --redefine-syms=$(@D)/names --remove-section='.gnu.lto_*' \
+	    $(STATIC) $@
+
+$(B)/tests/faults/test_syscalls: $(B)/faults/libevbus.a
+$(B)/tests/faults/test_syscalls: private FIRST_OBJECTS = -Wl,--whole-archive \
+	$(B)/faults/libevbus.a -Wl,--no-whole-archive
 
 # What a test finds in its environment; tests/run.sh tells more.
 ENVIRONMENT = EVBUS_BUILD='$(B)' EVBUS_SANITIZE='$(SANITIZE)' \
@@ -249,6 +271,22 @@ stress: $(call programs,$(STRESS))	## run the stress programs for long
 	$(Q)$(if $(STRESS),$(ENVIRONMENT) \
 	    EVBUS_STRESS_SECONDS=$(STRESS_SECONDS) tests/run.sh -t 600 \
 	    -o $(B)/log-stress $^,echo 'no stress programs yet')
+
+# A build of its own, in which threads are held up at each EVBUS__DELAY().
+DELAYED := $(call chosen,$(TEST_PROGRAMS) $(call programs,$(STRESS)))
+.PHONY: delays delayed
+delays: $(SETUP)	## tests and stress, threads held up: SEED=, TEST=
+	$(Q)$(MAKE) --no-print-directory DELAYS=1 delayed
+
+delayed: $(DELAYED) $(call programs,$(PROGRAMS))
+	$(Q)$(ENVIRONMENT) tests/delays/run -s '$(SEED)' -o $(B)/log \
+	    $(if $(TEST),,-a) $(DELAYED)
+
+.PHONY: flakes
+flakes: tests	## every test, over and over, under load: ROUNDS=, SEED=, TEST=
+	$(Q)$(ENVIRONMENT) tests/flakes.sh -n $(ROUNDS) -s '$(SEED)' \
+	    -t $(TIMEOUT) -o $(B)/log-flakes $(call chosen,$(SCRIPTS) \
+	    $(TEST_PROGRAMS))
 
 # The controls leave out one number, and damage one payload.
 EVENTS ?= 40000000
@@ -299,11 +337,45 @@ EXPLORE_SELFTEST := $(if $(wildcard tests/explore/selftest.c), \
 explore: $(X)/explore $(EXPLORE_SELFTEST)	## explore interleavings: ARGS=
 	$(Q)$(if $(EXPLORE_SELFTEST),$(strip $(EXPLORE_SELFTEST)) &&) \
 	    $(X)/explore $(ARGS)
-	$(if $(ARGS),,$(Q)EVBUS_X='$(X)' EVBUS_OBJECTS='$(EXPLORE_OBJECTS)' \
+
+# ---- The mutants ---------------------------------------------------------
+#
+# The explorer once more.  Its hooks weaken one memory order at a time, and the
+# compiler has a hook at each plain access as well, but not its own run-time.
+
+Y := $(X)/mutate
+SCENARIOS := $(wildcard tests/explore/scenario*.c)
+MUTATED := $(patsubst %.c,$(Y)/obj/%.o,$(EXPLORED) $(SCENARIOS))
+MUTATORS := $(patsubst %.c,$(Y)/obj/%.o,$(wildcard tests/mutants/*.c)) \
+	$(patsubst %.c,$(X)/obj/%.o,$(filter-out $(SCENARIOS) %_main.c, \
+	$(EXPLORE)))
+MUTATE_FLAGS := -DEVBUS_EXPLORE -include tests/mutants/hooks.h
+WRAPPED := $(patsubst %,-Wl$(comma)--wrap=evbus__x_%,load store xchg add or \
+	and cas fence fence_light plain_store plain_load plain_copy_in)
+
+$(MUTATED): EXTRA := $(MUTATE_FLAGS) -fsanitize=thread
+$(Y)/obj/%.o: INCLUDES := -Itests/explore -Itests/mutants -Isrc
+$(Y)/obj/tests/mutants/%.o: EXTRA := -DEVBUS_EXPLORE
+$(Y)/obj/%.o: %.c $(B)/flags
+	$(say) 'CC mut' $<
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -c $< -o $@
+
+$(Y)/obj/%.i: $(Y)/obj/%.o
+	$(Q)$(COMPILE) $(MUTATE_FLAGS) -Itests/explore -Itests/mutants -Isrc \
+	    -E -P $*.c -MF /dev/null -o $@
+
+$(Y)/drive: $(MUTATED) $(MUTATORS)
+	$(say) LD $@
+	$(Q)$(EXPLORE_LINK) $(WRAPPED) $^ $(LIBS) -o $@
+
+.PHONY: mutants
+mutants: $(Y)/drive $(MUTATED:.o=.i) $(EXPLORE_OBJECTS)	## weaken each order
+	$(Q)EVBUS_X='$(X)' EVBUS_OBJECTS='$(EXPLORE_OBJECTS)' \
 	    EVBUS_COMPILE='$(CC) $(LANGUAGE) $(OPTIMIZE) $(MODE) \
 	    -DEVBUS_EXPLORE $(CPPFLAGS) $(CFLAGS)' \
 	    EVBUS_LINK='$(EXPLORE_LINK)' EVBUS_LIBS='$(LIBS)' \
-	    tests/explore/mutants)
+	    tests/mutants/run $(Y)/drive $(MUTATED:.o=.i)
 
 # ---- Measurements --------------------------------------------------------
 

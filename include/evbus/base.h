@@ -85,4 +85,18 @@
 #define EVBUS_ASSERT(c)		((void)sizeof(!!(c)))
 #endif
 
+/*
+ * A point at which the test build with delays (tests/delays/) may hold the
+ * thread up for a moment: where it is about to claim, to sleep, to wake or to
+ * retire something.  Nothing otherwise.
+ */
+#ifdef EVBUS_DELAYS
+EVBUS_BEGIN_DECLS
+void evbus__delay(const char *point);
+EVBUS_END_DECLS
+#define EVBUS__DELAY(point)	evbus__delay(#point)
+#else
+#define EVBUS__DELAY(point)	((void)0)
+#endif
+
 #endif /* EVBUS_BASE_H */

@@ -40,6 +40,7 @@ evbus__enter(struct evbus_publisher *publisher, int fence_full)
 
 	EVBUS_STORE(&publisher->section, section + 1, RELAXED);	/* CLOSE */
 	EVBUS_FENCE_LIGHT(fence_full);				/* CLOSE */
+	EVBUS__DELAY(enter);
 	return section;
 }
 
@@ -48,6 +49,7 @@ EVBUS__INLINE void
 evbus__leave(struct evbus_publisher *publisher, uint64_t section,
     uint64_t events)
 {
+	EVBUS__DELAY(leave);
 	/* CLOSE: what was committed inside is seen by who sees it even. */
 	EVBUS_STORE(&publisher->section, section + 2 * events, RELEASE);
 }
@@ -84,15 +86,18 @@ evbus__try_claim(const struct evbus_stream *stream,
 		    publisher->id ||
 		    tail + n > EVBUS_LOAD(&ctl->limit, ACQUIRE)))
 			return 0;
+		EVBUS__DELAY(claim_single);
 		EVBUS_STORE(&ctl->tail, tail + n, RELAXED);
 	} else {
 		do {
 			if (evbus_unlikely(tail + n >
 			    EVBUS_LOAD(&ctl->limit, ACQUIRE)))
 				return 0;
+			EVBUS__DELAY(claim);
 		} while (evbus_unlikely(!EVBUS_CAS(&ctl->tail, &tail, tail + n,
 		    RELAXED, RELAXED)));
 	}
+	EVBUS__DELAY(claimed);
 	EVBUS_FENCE(RELEASE);					/* LAP */
 	*sequence = tail;
 	return 1;
@@ -115,6 +120,7 @@ evbus__fill_header(struct evbus_header *header, uint64_t meta, uint64_t time,
 EVBUS__INLINE void
 evbus__stamp(struct evbus_header *header, uint64_t sequence)
 {
+	EVBUS__DELAY(stamp);
 	EVBUS_STORE(&header->stamp, sequence + 1, RELEASE);
 }
 
@@ -127,6 +133,7 @@ evbus__stamp(struct evbus_header *header, uint64_t sequence)
 EVBUS__INLINE void
 evbus__after_commit(const struct evbus_stream *stream, int fence_full)
 {
+	EVBUS__DELAY(stamped);
 	EVBUS_FENCE_LIGHT(fence_full);				/* WAKE */
 	if (evbus_unlikely(EVBUS_LOAD(&stream->ctl->attention, RELAXED) != 0))
 		evbus__wake_readers(stream);

@@ -85,3 +85,18 @@ evbus__deadline(int64_t timeout_ns)
 		return INT64_MAX;
 	return now + timeout_ns;
 }
+
+int
+evbus__has_passed(int64_t deadline)
+{
+	return deadline != EVBUS_FOREVER && evbus__os_now() >= deadline;
+}
+
+int64_t
+evbus__slice(int64_t slice_ns, int64_t deadline)
+{
+	int64_t slice = evbus__deadline(slice_ns);
+
+	return deadline != EVBUS_FOREVER && deadline < slice ? deadline :
+	    slice;
+}

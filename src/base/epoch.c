@@ -53,6 +53,7 @@ evbus__epoch_begin(struct evbus__epoch *epoch,
 {
 	(void)epoch;
 	ck_epoch_begin(&record->record, NULL);
+	EVBUS__DELAY(epoch);
 }
 
 void
@@ -66,6 +67,7 @@ void
 evbus__epoch_synchronize(struct evbus__epoch *epoch,
     struct evbus__epoch_record *own)
 {
+	EVBUS__DELAY(epoch_wait);
 	ck_epoch_synchronize(&own->record);
 	HINT_ACQUIRE(epoch);
 }

@@ -16,7 +16,14 @@ round_up(uint64_t value, uint64_t unit)
 	return (value + unit - 1) & ~(unit - 1);
 }
 
-/* The tables' places; the size of it all, or 0 where it overflows. */
+/* All that a mapping may take; with 32-bit addresses it is less. */
+#if SIZE_MAX < UINT64_MAX
+#define SIZE_LIMIT ((uint64_t)SIZE_MAX / 2)
+#else
+#define SIZE_LIMIT (UINT64_C(1) << 46)
+#endif
+
+/* The tables' places; the size of it all, or 0 where it is too much. */
 static uint64_t
 lay_out(struct evbus__table *table, const struct evbus__map_shape *shape)
 {
@@ -25,8 +32,7 @@ lay_out(struct evbus__table *table, const struct evbus__map_shape *shape)
 
 	for (i = 0; i < EVBUS__TABLES; i++) {
 		if (__builtin_mul_overflow(shape[i].count,
-		    (uint64_t)shape[i].stride, &bytes) ||
-		    bytes > (UINT64_C(1) << 46) || at > (UINT64_C(1) << 46))
+		    (uint64_t)shape[i].stride, &bytes) || bytes > SIZE_LIMIT)
 			return 0;
 		table[i].offset = at;
 		table[i].count = shape[i].count;
@@ -34,6 +40,8 @@ lay_out(struct evbus__table *table, const struct evbus__map_shape *shape)
 		table[i].used = 0;
 		at = round_up(at + bytes, i + 1 >= EVBUS__TABLE_RINGS ?
 		    PAGE : EVBUS_LINE);
+		if (at > SIZE_LIMIT)
+			return 0;
 	}
 	return at;
 }
@@ -50,9 +58,10 @@ evbus__map_open(struct evbus__context *context, const char *name,
 	int error;
 
 	size = lay_out(table, shape);
-	if (size == 0 || size > SIZE_MAX)
+	if (size == 0)
 		return evbus__fail(EVBUS_EINVAL, "the limits in evbus_options "
-		    "ask for more than 2^46 bytes of address space");
+		    "ask for more than %llu bytes of address space",
+		    (unsigned long long)SIZE_LIMIT);
 	map = evbus__alloc(context, sizeof *map);
 	if (map == NULL)
 		return evbus__fail(EVBUS_ENOMEM, "no memory for a bus");

@@ -7,6 +7,7 @@
  * interrupted wait does not grow.
  */
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include <errno.h>
@@ -30,6 +31,8 @@
 #endif
 
 #define NS_PER_S INT64_C(1000000000)
+#define FENCE_NS 1000000	/* see wait_for_stores() */
+#define NAP_NS 50000		/* see nap() */
 
 void
 evbus__mutex_init(struct evbus__mutex *mutex)
@@ -61,12 +64,34 @@ evbus__mutex_unlock(struct evbus__mutex *mutex)
 	pthread_mutex_unlock(&mutex->mutex);
 }
 
+/*
+ * The clock worked when the bus was opened.  Should it be refused later (by a
+ * filter, where it is a system call), time goes on far ahead, by a microsecond
+ * a look: whatever waits for a time comes to its end.
+ */
+#define OWN_TIME	(INT64_MAX / 2)
+#define LOOK_NS		1000
+static int64_t own_time;
+
+/* Where the kernel cannot tell when to wake up, or does not let us sleep. */
+static int
+nap(void)
+{
+	const struct timespec moment = { 0, NAP_NS };
+
+	(void)nanosleep(&moment, NULL);
+	(void)EVBUS_FETCH_ADD(&own_time, NAP_NS, RELAXED);
+	return 0;
+}
+
 int
 evbus__futex_wait(uint32_t *word, uint32_t value, int64_t deadline_ns)
 {
 	struct timespec until, *limit = NULL;
 	long rc;
 
+	if (deadline_ns >= OWN_TIME && EVBUS_LOAD(&own_time, RELAXED) != 0)
+		return nap();
 	if (deadline_ns != EVBUS_FOREVER) {
 		until.tv_sec = (time_t)(deadline_ns / NS_PER_S);
 		until.tv_nsec = (long)(deadline_ns % NS_PER_S);
@@ -76,6 +101,8 @@ evbus__futex_wait(uint32_t *word, uint32_t value, int64_t deadline_ns)
 	    value, limit, NULL, FUTEX_BITSET_MATCH_ANY);
 	if (rc != 0 && errno == ETIMEDOUT)
 		return EVBUS_ETIMEDOUT;
+	if (rc != 0 && errno != EAGAIN && errno != EINTR)
+		return nap();
 	return 0;	/* woken, EAGAIN, EINTR: the caller looks again */
 }
 
@@ -94,7 +121,8 @@ evbus__os_now(void)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (evbus_unlikely(clock_gettime(CLOCK_MONOTONIC, &now) != 0))
+		return OWN_TIME + EVBUS_FETCH_ADD(&own_time, LOOK_NS, RELAXED);
 	return (int64_t)now.tv_sec * NS_PER_S + (int64_t)now.tv_nsec;
 }
 
@@ -174,13 +202,64 @@ evbus__fence_full(void)
 	return fence_full;
 }
 
+/*
+ * The light ends count on a barrier that the kernel refuses all at once: for
+ * want of memory, or by a filter that was installed after the first bus.  What
+ * stands in is time.  A thread that runs empties its store buffer within
+ * microseconds, one that is stopped has done so when it was; so after a
+ * millisecond everybody's earlier stores are there to be seen.
+ */
+static void
+wait_for_stores(void)
+{
+	struct timespec left = { 0, FENCE_NS };
+	long i = 0;
+
+	while (nanosleep(&left, &left) != 0 && i < FENCE_NS) {
+		/* Refused as well: turns of a loop are time, too. */
+		if (errno == EINTR)
+			continue;
+		i++;
+		EVBUS_SPIN();
+	}
+}
+
 void
 evbus__fence_heavy(void)
 {
+	int saved = errno;
+
 	EVBUS_FENCE(SEQ_CST);
-	if (!fence_full)
-		(void)membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+	if (!fence_full && membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0) {
+		wait_for_stores();
+		errno = saved;
+	}
 	EVBUS_FENCE(SEQ_CST);
+}
+
+/* ftruncate() beyond that limit would end the process (SIGXFSZ). */
+static int
+may_have_file_of(size_t size)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_FSIZE, &limit) != 0 ||
+	    limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= size;
+}
+
+/* Shared memory without a name and a descriptor: nobody else can look at it. */
+static int
+map_alone(size_t size, void **base)
+{
+	void *p;
+
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return evbus__fail(EVBUS_ESYSTEM, "no %zu bytes of address "
+		    "space: mmap: %s", size, strerror(errno));
+	*base = p;
+	return 0;
 }
 
 int
@@ -190,6 +269,8 @@ evbus__os_map(size_t size, const char *name, void **base, int *fd)
 	int f;
 
 	*fd = -1;
+	if (!may_have_file_of(size))
+		return map_alone(size, base);
 	f = (int)syscall(SYS_memfd_create, name,
 	    1u /* MFD_CLOEXEC */ | 2u /* MFD_ALLOW_SEALING */);
 	if (f < 0)
@@ -235,8 +316,10 @@ evbus__os_unmap(void *base, size_t size, int fd)
 void
 evbus__os_map_blank(void *base, size_t size, int fd)
 {
-	(void)mmap(base, size, PROT_READ | PROT_WRITE,
-	    MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	/* No memory for that: a fault is better than a write into the parent's. */
+	if (mmap(base, size, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE |
+	    MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) == MAP_FAILED)
+		munmap(base, size);
 	if (fd >= 0)
 		close(fd);
 }
@@ -263,11 +346,21 @@ int
 evbus__os_hook(void (*thread_exit)(void *), void (*prepare)(void),
     void (*parent)(void), void (*child)(void))
 {
-	if (pthread_key_create(&exit_key, thread_exit) != 0)
-		return EVBUS_ESYSTEM;
-	if (pthread_atfork(prepare, parent, child) != 0) {
+	struct timespec now;
+	int error;
+
+	if (clock_gettime(CLOCK_MONOTONIC, &now) != 0)
+		return evbus__fail(EVBUS_ESYSTEM, "no monotonic clock: "
+		    "clock_gettime: %s", strerror(errno));
+	error = pthread_key_create(&exit_key, thread_exit);
+	if (error != 0)
+		return evbus__fail(EVBUS_ESYSTEM, "no hook for threads that "
+		    "end: pthread_key_create: %s", strerror(error));
+	error = pthread_atfork(prepare, parent, child);
+	if (error != 0) {
 		(void)pthread_key_delete(exit_key);
-		return EVBUS_ESYSTEM;
+		return evbus__fail(EVBUS_ESYSTEM, "no hooks for fork(): "
+		    "pthread_atfork: %s", strerror(error));
 	}
 	return 0;
 }

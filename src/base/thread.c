@@ -170,6 +170,12 @@ thread_exit(void *value)
 	evbus__mutex_unlock(&process_lock);
 }
 
+void
+evbus__thread_end(void)
+{
+	thread_exit(EVBUS__TLS());
+}
+
 /* Keep the calling thread's record in its cache. */
 static void
 remember(struct evbus__context *context, struct evbus_publisher *publisher)
@@ -177,7 +183,6 @@ remember(struct evbus__context *context, struct evbus_publisher *publisher)
 	struct evbus__tls *tls = EVBUS__TLS();
 	struct evbus__self *self = &tls->self[context->self];
 
-	(void)evbus__os_at_thread_exit(tls);
 	self->serial = context->serial;
 	self->publisher = publisher;
 	tls->last = *self;
@@ -193,6 +198,13 @@ evbus__self_other(struct evbus__context *context)
 	if (evbus_likely(self->serial == context->serial)) {
 		tls->last = *self;
 		return self->publisher;
+	}
+	/* First: a record that does not end with its thread would be taken by
+	 * the next thread that has this memory. */
+	if (evbus__os_at_thread_exit(tls) != 0) {
+		(void)evbus__fail(EVBUS_ENOMEM,
+		    "no memory for what is to happen at this thread's end");
+		return NULL;
 	}
 	evbus__mutex_lock(&context->lock);
 	publisher = find_record(context, tls);
@@ -273,10 +285,7 @@ evbus__process_add(struct evbus__context *context)
 		process_buses = context;
 	}
 	evbus__mutex_unlock(&process_lock);
-	if (error != 0)
-		return evbus__fail(error, "no hooks for threads that end "
-		    "and for fork()");
-	return 0;
+	return error;
 }
 
 void

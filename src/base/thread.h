@@ -48,6 +48,8 @@ evbus__self(struct evbus__context *context)
 struct evbus_publisher *evbus__thread_reserve(struct evbus__context *);
 void evbus__thread_give_up(struct evbus_publisher *);
 void evbus__thread_adopt(struct evbus__context *, struct evbus_publisher *);
+/* Who adopted one ends it himself, with all other records of his thread. */
+void evbus__thread_end(void);
 
 /* The private half of a record. */
 struct evbus__thread *evbus__thread_of(const struct evbus__context *,

@@ -35,12 +35,6 @@ pause_a_moment(void)
 	(void)evbus__futex_wait(&never, 0, evbus__deadline(SLICE_NS));
 }
 
-static int
-has_passed(int64_t deadline)
-{
-	return deadline != EVBUS_FOREVER && evbus__os_now() >= deadline;
-}
-
 /* Wait until every section that is open now has ended. */
 static void
 wait_for_sections(struct evbus__context *context)
@@ -212,7 +206,7 @@ drain(struct evbus__context *context, struct evbus_publisher *self,
 			continue;
 		if (all_idle(context) && sum_of_tails(context) == *tails)
 			return 1;
-		if (has_passed(deadline))
+		if (evbus__has_passed(deadline))
 			return 0;
 		pause_a_moment();
 	}
@@ -270,6 +264,7 @@ close_readers(struct evbus__context *context)
 		if (EVBUS_LOAD(&reader->state, ACQUIRE) == EVBUS__READER_OPEN)
 			(void)evbus__reader_start_closing(reader);
 	}
+	EVBUS__DELAY(close_readers);
 	evbus__fence_heavy();					/* GRACE */
 	for (i = 0; i < readers->opened; i++) {
 		reader = readers->reader[i];
@@ -313,7 +308,7 @@ wait_for_handlers(struct evbus__context *context, int64_t deadline)
 	 * its fence. */
 	evbus__fence_heavy();
 	while (somebody_runs(context)) {
-		if (has_passed(deadline))
+		if (evbus__has_passed(deadline))
 			return 0;
 		pause_a_moment();
 	}
@@ -330,12 +325,14 @@ drain_and_shut(struct evbus__context *context, struct evbus_publisher *self,
 
 	for (;;) {
 		drained = drain(context, self, deadline, &tails);
+		EVBUS__DELAY(close_ending);
 		set_state(context, EVBUS__ENDING);
 		wait_for_sections(context);
 		if (!drained || sum_of_tails(context) == tails)
 			break;
 		set_state(context, EVBUS__CLOSING);
 	}
+	EVBUS__DELAY(close_closed);
 	set_state(context, EVBUS__CLOSED);
 	return wait_for_handlers(context, deadline) && drained;
 }
@@ -395,6 +392,7 @@ evbus_close(struct evbus *bus, int64_t timeout_ns, struct evbus_report *report)
 	evbus__mutex_lock(&context->lock);
 	evbus__mutex_unlock(&context->lock);
 	set_state(context, EVBUS__CLOSING);
+	EVBUS__DELAY(close_shut);
 	shut_limits(context);
 	drained = drain_and_shut(context, self, deadline);
 	reclaim_all(context, self);

@@ -63,6 +63,7 @@ claim_one(struct evbus_topic *topic, struct evbus_publisher *publisher,
 		evbus__give_outside(stream, entry);
 		return error;
 	}
+	EVBUS__DELAY(claim_note);
 	open = &publisher->claim[place];
 	EVBUS_STORE(&open->sequence, sequence, RELAXED);
 	open->entry = entry;
@@ -163,6 +164,7 @@ evbus_commit(struct evbus_claim *claim, size_t size)
 		publisher->bytes += size;
 	}
 	evbus__stamp(header, claim->sequence);
+	EVBUS__DELAY(commit_note);
 	EVBUS_STORE(&open->stream, 0, RELEASE);
 	evbus__after_commit(&stream->pub, stream->pub.fence_full);
 	evbus__leave(publisher, section, 1);
@@ -180,6 +182,7 @@ evbus_abort(struct evbus_claim *claim)
 	stream = evbus__stream_of(claim->topic->stream);
 	if (claim->entry != 0)
 		evbus__outside_give_up(&stream->outside, claim->entry - 1);
+	EVBUS__DELAY(abort);
 	evbus__make_hole(stream, claim->publisher, claim->sequence, 1);
 	EVBUS_STORE(&open->stream, 0, RELEASE);
 	claim->publisher->aborts++;

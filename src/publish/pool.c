@@ -87,11 +87,11 @@ wait_for_entry(struct evbus__stream *stream, struct evbus_publisher *publisher,
 	    evbus__gate_now(stream, publisher) <= oldest)
 		return evbus__gate_wait(stream, publisher, oldest + 1,
 		    deadline);
+	EVBUS__DELAY(pool_wait);
 	/* Another publisher is about to use or free it, or a lossy reader
 	 * still looks at it: neither waits for us. */
 	evbus__os_yield();
-	return deadline != EVBUS_FOREVER && evbus__os_now() >= deadline ?
-	    EVBUS_ETIMEDOUT : 0;
+	return evbus__has_passed(deadline) ? EVBUS_ETIMEDOUT : 0;
 }
 
 int

@@ -81,6 +81,7 @@ copy_batch(struct evbus__place *place)
 		/* STAMP: acquire, partner evbus__stamp(). */
 		if (EVBUS_LOAD(&slot->stamp, ACQUIRE) != sequence + 1)
 			break;
+		EVBUS__DELAY(copy_slot);
 		copy_words(&meta, &slot->meta, sizeof meta);
 		copy_words(copied(place, n), slot, bytes_of(stream, meta));
 		/* The size that was copied by is the one to be believed. */
@@ -112,6 +113,7 @@ refill(struct evbus__place *place)
 		lose_until(place, tail - capacity + place->slack);
 	first = place->next;
 	n = copy_batch(place);
+	EVBUS__DELAY(copied);
 	EVBUS_FENCE(ACQUIRE);					/* LAP */
 	tail = EVBUS_LOAD(&stream->ctl->tail, RELAXED);		/* LAP */
 	oldest = tail > capacity ? tail - capacity : 0;
@@ -160,6 +162,7 @@ evbus__pin(struct evbus__place *place, const struct evbus_outside *outside)
 	if (outside->entry >= table->blocks + table->references)
 		return 0;
 	EVBUS_STORE(&place->cursor->pin, outside->ticket, RELEASE);
+	EVBUS__DELAY(pin);
 	/* PIN: pin, fence, look at the state; partner: outside_reclaim(). */
 	EVBUS_FENCE(SEQ_CST);
 	if (EVBUS_LOAD(&table->state[outside->entry], ACQUIRE) !=

@@ -56,6 +56,7 @@ evbus__sweep(struct evbus_reader *reader)
 	 */
 	evbus__fence_heavy();
 	running = EVBUS_LOAD(&reader->entry->running, ACQUIRE);
+	EVBUS__DELAY(table_sweep);
 	for (at = &reader->retired; *at != NULL;) {
 		retired = *at;
 		if ((running & 1) != 0 && (!retired->seen ||
@@ -95,6 +96,7 @@ replace(struct evbus_reader *reader, uint32_t id, struct evbus__matches *next)
 		    next->match[0].handler != NULL ? next->match[0].start :
 		    UINT64_MAX;
 
+	EVBUS__DELAY(table_swap);
 	/* TABLE: release, partner: acquire in poll.c and next.c. */
 	EVBUS_STORE(&reader->table[id], next, RELEASE);
 	evbus__reader_changed(reader);
@@ -205,8 +207,7 @@ evbus__dispatch_destroy(struct evbus_reader *reader)
 {
 	uint32_t id, count = reader->context->topics->count;
 
-	if (reader->table == NULL)
-		return;
+	EVBUS_ASSERT(reader->table != NULL);
 	for (id = 1; id <= count; id++)
 		if (reader->table[id] != NULL)
 			replace(reader, id, NULL);

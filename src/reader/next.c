@@ -34,6 +34,7 @@ take_slot(struct evbus_reader *reader, struct evbus__place *place,
 	}
 	/* TABLE: acquire, partner replace() in dispatch.c. */
 	matches = EVBUS_LOAD(&reader->table[evbus__meta_topic(meta)], ACQUIRE);
+	EVBUS__DELAY(next_table);
 	if (matches == NULL || !is_wanted(matches, place->next)) {
 		place->skipped++;
 		return 0;

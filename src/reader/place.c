@@ -99,6 +99,7 @@ evbus__place_publish(struct evbus__place *place)
 	struct evbus_ring_ctl *ctl = place->stream->pub.ctl;
 
 	EVBUS_ASSERT(place->next >= place->cursor->next);
+	EVBUS__DELAY(cursor);
 	/*
 	 * GATE: release, partner lowest() in stream/gate.c: what was read of
 	 * the slots happens before they are written again.
@@ -106,6 +107,7 @@ evbus__place_publish(struct evbus__place *place)
 	EVBUS_STORE(&place->cursor->next, place->next, RELEASE);
 	if (place->cursor->lossy)
 		return;
+	EVBUS__DELAY(cursor_moved);
 	/* SPACE: cursor, light fence, waiters; see stream/wake.c. */
 	EVBUS_FENCE_LIGHT(place->stream->pub.fence_full);
 	if (evbus_unlikely(EVBUS_LOAD(&ctl->waiters, RELAXED) != 0))

@@ -66,6 +66,7 @@ may_call(struct evbus_reader *reader, const struct evbus__match *match)
 		reader->current = match->id;
 		EVBUS_STORE(&reader->entry->current, match->id, RELEASE);
 	}
+	EVBUS__DELAY(call);
 	EVBUS_FENCE_LIGHT(reader->fence_full);
 	if (evbus_likely(!EVBUS_LOAD(&match->subscription->dead, ACQUIRE)))
 		return 1;
@@ -140,6 +141,7 @@ handle_slot(struct evbus_reader *reader, struct evbus__place *place,
 	 * TABLE: acquire, partner replace() in dispatch.c.
 	 */
 	matches = EVBUS_LOAD(&reader->table[evbus__meta_topic(meta)], ACQUIRE);
+	EVBUS__DELAY(table);
 	if (matches != NULL)
 		deliver(reader, place, header, matches, flags);
 	else if (evbus__meta_flags(meta) & EVBUS_SLOT_HOLE)
@@ -328,9 +330,10 @@ run_ahead(struct evbus_reader *reader, struct evbus__place *place,
 
 	if (most > 1)
 		passed = run_stretch(reader, place, most - 1, 0);
-	if (passed < most - 1 || reader->stop ||
-	    !is_there(stream, place->next))
+	if (passed < most - 1 || reader->stop)
 		return passed;
+	/* Its stamp was seen before the stretch, and stays. */
+	EVBUS_ASSERT(is_there(stream, place->next));
 	return passed + run_stretch(reader, place, 1, budget_ends ||
 	    !is_there(stream, place->next + 1) ? EVBUS_EVENT_END_OF_BATCH : 0);
 }

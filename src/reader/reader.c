@@ -11,6 +11,8 @@
 
 #include "reader/reader.h"
 
+#define SUBSCRIPTIONS_MAX (UINT32_C(1) << 30)
+
 static size_t
 places_size(const struct evbus__readers *readers)
 {
@@ -270,11 +272,14 @@ evbus__reader_finish(struct evbus_reader *reader)
 	struct evbus__context *context = reader->context;
 	struct evbus_publisher *self = evbus__self(context);
 
-	if (self == NULL || EVBUS_XCHG(&reader->closed_by, 1, ACQ_REL) != 0)
+	/* Who closes it, or was inside, has a record. */
+	EVBUS_ASSERT(self != NULL);
+	if (EVBUS_XCHG(&reader->closed_by, 1, ACQ_REL) != 0)
 		return;
 	evbus__mutex_lock(&context->lock);
 	if (reader->worker != NULL)
 		context->readers->worker_leave(reader);
+	EVBUS__DELAY(reader_leave);
 	leave_streams(reader, self);
 	/* The table first: then no subscription has to be looked for in it. */
 	evbus__dispatch_destroy(reader);
@@ -335,6 +340,7 @@ evbus_reader_close(struct evbus_reader *reader, int64_t timeout_ns)
 	error = evbus__reader_start_closing(reader);
 	if (error != 0)
 		return error;
+	EVBUS__DELAY(reader_close);
 	evbus__fence_heavy();					/* GRACE */
 	evbus__park_nudge(reader->park);
 	if (self->depth > 0) {
@@ -439,6 +445,7 @@ evbus__readers_init(struct evbus__context *context, uint32_t limit,
 		return evbus__fail(EVBUS_ENOMEM, "no memory for readers");
 	readers->limit = limit;
 	readers->max_streams = max_streams;
+	readers->max_subscriptions = SUBSCRIPTIONS_MAX;
 	readers->reader = evbus__alloc(context, pointers(limit));
 	context->readers = readers;
 	if (readers->reader == NULL) {

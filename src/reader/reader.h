@@ -156,6 +156,7 @@ struct evbus_reader {
 struct evbus__readers {
 	uint32_t limit;
 	uint32_t max_streams;
+	uint32_t max_subscriptions;
 	uint32_t opened;		/* slots ever used */
 	struct evbus_reader *free_first, *free_last;
 	struct evbus_reader **reader;	/* by index; stays after close */

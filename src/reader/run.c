@@ -54,6 +54,7 @@ evbus__run_peek(struct evbus_reader *reader)
 	if (running & 1)
 		return 0;
 	EVBUS_STORE(&entry->running, running + 1, RELAXED);	/* GRACE */
+	EVBUS__DELAY(run_peek);
 	EVBUS_FENCE_LIGHT(reader->context->fence_full);		/* GRACE */
 	if (EVBUS_LOAD(&reader->state, ACQUIRE) == EVBUS__READER_OPEN)
 		return 1;
@@ -70,14 +71,14 @@ evbus__run_end_slowly(struct evbus_reader *reader)
 {
 	struct evbus_publisher *self = evbus__self(reader->context);
 
-	if (self != NULL)
-		self->depth++;
+	/* Who was inside has a record. */
+	EVBUS_ASSERT(self != NULL);
+	self->depth++;
 	evbus__finish_ends(reader);
 	evbus__futex_wake(&reader->entry->running, INT_MAX);
 	if (EVBUS_LOAD(&reader->state, ACQUIRE) == EVBUS__READER_CLOSING)
 		evbus__reader_finish(reader);
-	if (self != NULL)
-		self->depth--;
+	self->depth--;
 }
 
 /* What is waited for. */
@@ -122,12 +123,11 @@ await(struct evbus_reader *reader, struct evbus_publisher *self,
     const struct quiet *quiet, int64_t deadline)
 {
 	struct evbus__reader_entry *entry = reader->entry;
-	int64_t slice;
 	int error = 0, i;
 
 	evbus__call_enter(reader->context, self);
 	for (i = 0; !done(reader, quiet); i++) {
-		if (deadline != EVBUS_FOREVER && evbus__os_now() >= deadline) {
+		if (evbus__has_passed(deadline)) {
 			error = evbus__fail(EVBUS_ETIMEDOUT, "a handler of "
 			    "reader \"%s\" still runs", entry->name);
 			break;
@@ -140,13 +140,12 @@ await(struct evbus_reader *reader, struct evbus_publisher *self,
 		    EVBUS__WAIT_READER, reader->index, 0);
 		if (error != 0)
 			break;
+		EVBUS__DELAY(quiet_sleep);
 		/* Another handler may follow ours within one run: look every
 		 * millisecond, beside being woken at the end of the run. */
-		slice = evbus__deadline(SLICE_NS);
-		if (deadline != EVBUS_FOREVER && deadline < slice)
-			slice = deadline;
 		(void)evbus__futex_wait(&entry->running, EVBUS_LOAD(
-		    &entry->running, RELAXED), slice);
+		    &entry->running, RELAXED),
+		    evbus__slice(SLICE_NS, deadline));
 		evbus__wait_forget(reader->context, self);
 	}
 	evbus__call_leave(self);

@@ -27,6 +27,7 @@ evbus__run_end(struct evbus_reader *reader)
 	EVBUS_STORE(&entry->current, 0, RELEASE);		/* UNSUB */
 	EVBUS_STORE(&entry->running, EVBUS_LOAD(&entry->running, RELAXED) + 1,
 	    RELEASE);						/* GRACE */
+	EVBUS__DELAY(run_end);
 	EVBUS_FENCE_LIGHT(reader->fence_full);			/* GRACE */
 	if (evbus_unlikely(EVBUS_LOAD(&reader->ending, RELAXED) != 0))
 		evbus__run_end_slowly(reader);
@@ -55,6 +56,7 @@ evbus__run_begin(struct evbus_reader *reader, struct evbus_publisher **self)
 #else
 	EVBUS_STORE(&entry->running, running + 1, RELAXED);	/* GRACE */
 #endif
+	EVBUS__DELAY(run_begin);
 	EVBUS_FENCE_LIGHT(reader->fence_full);			/* GRACE */
 	if (evbus_unlikely(EVBUS_LOAD(&entry->owner, RELAXED) !=
 	    publisher->id)) {

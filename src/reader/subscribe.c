@@ -83,8 +83,9 @@ free_index(struct evbus__context *context)
 			return at;
 		}
 	}
-	if (readers->subscriptions >= UINT32_C(1) << 30)
-		return evbus__fail(EVBUS_ELIMIT, "2^30 subscriptions exist");
+	if (readers->subscriptions >= readers->max_subscriptions)
+		return evbus__fail(EVBUS_ELIMIT, "%u subscriptions exist, and "
+		    "there can be no more", readers->subscriptions);
 	error = grow(context);
 	if (error != 0)
 		return error;

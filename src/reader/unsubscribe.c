@@ -75,6 +75,7 @@ finish(struct evbus_reader *reader, struct evbus__subscription *subscription)
 	struct evbus__context *context = reader->context;
 	uint32_t index = (uint32_t)((uint64_t)subscription->id & 0xffffffffu);
 
+	EVBUS__DELAY(on_closed);
 	if (subscription->on_closed != NULL)
 		subscription->on_closed(subscription->arg);
 	evbus__mutex_lock(&context->lock);
@@ -161,6 +162,7 @@ evbus_unsubscribe(struct evbus *bus, int64_t id, int64_t timeout_ns)
 	if (error != 0)
 		return error;
 	evbus__fence_heavy();					/* UNSUB */
+	EVBUS__DELAY(unsubscribed);
 	if (self->depth > 0) {
 		/* Never waits; who runs the reader finishes it. */
 		if ((EVBUS_LOAD(&reader->entry->running, ACQUIRE) & 1) == 0)

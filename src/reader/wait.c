@@ -89,7 +89,9 @@ evbus__wait_any(struct evbus__park *park, struct evbus_reader *const *reader,
 	do {
 		/* WAKE: word, attention, heavy fence, second look. */
 		evbus__park_arm(park);
+		EVBUS__DELAY(wait_arm);
 		mark_streams(reader, n);
+		EVBUS__DELAY(wait_mark);
 		evbus__fence_heavy();
 		if (any_ready(reader, n)) {
 			evbus__park_disarm(park);
@@ -102,13 +104,13 @@ evbus__wait_any(struct evbus__park *park, struct evbus_reader *const *reader,
 		if (n > 0)
 			EVBUS_STORE(&reader[0]->entry->parks,
 			    reader[0]->entry->parks + 1, RELAXED);
+		EVBUS__DELAY(wait_sleep);
 		timed = evbus__park_sleep(park, deadline);
 		if (any_ready(reader, n))
 			return 1;
 		if (evbus__park_nudged(park))
 			return 2;
-	} while (timed != EVBUS_ETIMEDOUT && (deadline == EVBUS_FOREVER ||
-	    evbus__os_now() < deadline));
+	} while (timed != EVBUS_ETIMEDOUT && !evbus__has_passed(deadline));
 	return 0;
 }
 

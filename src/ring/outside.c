@@ -23,6 +23,7 @@ take(struct evbus__outside_table *table, uint32_t from, uint32_t count,
 		state = 0;
 		if (EVBUS_LOAD(&table->state[from + at], RELAXED) != 0)
 			continue;
+		EVBUS__DELAY(outside_take);
 		/* GIVE: acquire: who freed the entry is done with it. */
 		if (EVBUS_CAS(&table->state[from + at], &state,
 		    EVBUS__OUTSIDE_TAKEN, ACQUIRE, RELAXED)) {
@@ -39,6 +40,7 @@ take(struct evbus__outside_table *table, uint32_t from, uint32_t count,
 static void
 make_free(struct evbus__outside_table *table, uint32_t entry)
 {
+	EVBUS__DELAY(outside_give);
 	/* GIVE: release, partner take(). */
 	EVBUS_STORE(&table->state[entry], 0, RELEASE);
 	(void)EVBUS_FETCH_ADD(&table->in_use, (uint32_t)-1, RELAXED);
@@ -168,6 +170,7 @@ evbus__outside_reclaim(struct evbus__outside_table *table, uint64_t gate,
 		    state >> EVBUS__OUTSIDE_BITS >= gate)
 			continue;
 		ticket = state;
+		EVBUS__DELAY(outside_going);
 		if (!EVBUS_CAS(&table->state[i], &state,
 		    ticket | EVBUS__OUTSIDE_GOING, ACQ_REL, RELAXED))
 			continue;
@@ -176,6 +179,7 @@ evbus__outside_reclaim(struct evbus__outside_table *table, uint64_t gate,
 		 * reader/copy.c: pin, fence, look at the state.
 		 */
 		EVBUS_FENCE(SEQ_CST);
+		EVBUS__DELAY(outside_gone);
 		if (pinned(ticket, arg)) {
 			EVBUS_STORE(&table->state[i], ticket, RELEASE);
 			continue;

@@ -53,6 +53,7 @@ evbus__park_wake(struct evbus__park *park)
 	if (EVBUS_LOAD(&park->word, RELAXED) == 0 ||
 	    EVBUS_XCHG(&park->word, 0, RELAXED) == 0)
 		return 0;
+	EVBUS__DELAY(park_wake);
 	evbus__futex_wake(&park->word, 1);
 	return 1;
 }
@@ -63,6 +64,7 @@ evbus__park_nudge(struct evbus__park *park)
 	/* NUDGE: release, partner evbus__park_nudged(); the heavy fence makes
 	 * the sleeper's second look see it, or this wake see the sleeper. */
 	(void)EVBUS_XCHG(&park->nudged, 1, RELEASE);
+	EVBUS__DELAY(park_nudge);
 	evbus__fence_heavy();
 	(void)evbus__park_wake(park);
 }

@@ -51,6 +51,7 @@ copy_list(struct evbus__worker *worker)
 	struct evbus__context *context = &worker->bus->context;
 
 	evbus__mutex_lock(&context->lock);
+	EVBUS__DELAY(worker_copy);
 	memcpy(worker->copy, worker->reader,
 	    worker->readers * sizeof worker->copy[0]);
 	worker->copies = worker->readers;
@@ -94,6 +95,8 @@ worker_main(void *arg)
 			(void)evbus__wait_any(worker->park, worker->copy,
 			    worker->copies, EVBUS__SPIN_NS, EVBUS_FOREVER);
 	}
+	EVBUS__DELAY(worker_end);
+	evbus__thread_end();
 	EVBUS_STORE(&worker->ended, 1, RELEASE);
 	evbus__futex_wake(&worker->ended, INT_MAX);
 }
@@ -156,6 +159,7 @@ static void
 list_changed(struct evbus__worker *worker)
 {
 	(void)EVBUS_FETCH_ADD(&worker->changed, 1, RELEASE);
+	EVBUS__DELAY(worker_changed);
 	evbus__park_nudge(worker->park);
 }
 
@@ -189,11 +193,9 @@ evbus__worker_leave(struct evbus_reader *reader)
 	struct evbus__worker *worker = reader->worker;
 	uint32_t i;
 
-	for (i = 0; i < worker->readers; i++)
-		if (worker->reader[i] == reader) {
-			worker->reader[i] = worker->reader[--worker->readers];
-			break;
-		}
+	for (i = 0; worker->reader[i] != reader; i++)
+		EVBUS_ASSERT(i + 1 < worker->readers);
+	worker->reader[i] = worker->reader[--worker->readers];
 	list_changed(worker);
 	reader->left_worker = EVBUS_LOAD(&worker->changed, RELAXED);
 }
@@ -204,8 +206,9 @@ evbus__worker_done_with(struct evbus_reader *reader)
 {
 	struct evbus__worker *worker = reader->worker;
 
+	/* It ends only with the bus, which takes no new reader then. */
 	return (int32_t)(EVBUS_LOAD(&worker->seen, ACQUIRE) -
-	    reader->left_worker) >= 0 || EVBUS_LOAD(&worker->ended, ACQUIRE);
+	    reader->left_worker) >= 0;
 }
 
 void
@@ -224,7 +227,7 @@ static int
 wait_for_end(struct evbus__worker *worker, int64_t deadline)
 {
 	while (EVBUS_LOAD(&worker->ended, ACQUIRE) == 0) {
-		if (deadline != EVBUS_FOREVER && evbus__os_now() >= deadline)
+		if (evbus__has_passed(deadline))
 			return 0;
 		(void)evbus__futex_wait(&worker->ended, 0, deadline);
 	}

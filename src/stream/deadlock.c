@@ -45,8 +45,9 @@ evbus__runs_reader(struct evbus__context *context,
 	if (id == 0)
 		id = EVBUS_LOAD(&reader->opener, RELAXED);
 	/* A reader whose thread has ended belongs to who asks. */
-	return id != 0 && (id == publisher->id ||
-	    evbus__publisher_by_id(context, id) == NULL);
+	EVBUS_ASSERT(id != 0);
+	return id == publisher->id ||
+	    evbus__publisher_by_id(context, id) == NULL;
 }
 
 static void
@@ -121,9 +122,10 @@ visit_reader(struct search *search, uint64_t index)
 static void
 expand(struct search *search, unsigned kind, uint64_t what, uint64_t need)
 {
+	EVBUS_ASSERT(kind != EVBUS__WAIT_NONE);
 	if (kind == EVBUS__WAIT_SPACE)
 		visit_stream(search, (uint32_t)what, need);
-	else if (kind == EVBUS__WAIT_READER)
+	else
 		visit_reader(search, what);
 }
 

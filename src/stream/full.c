@@ -62,7 +62,9 @@ claim_under(struct evbus__stream *stream, uint64_t n, uint64_t limit,
 	do {
 		if (tail + n > limit)
 			return 0;
+		EVBUS__DELAY(claim_slow);
 	} while (!EVBUS_CAS(&ctl->tail, &tail, tail + n, RELAXED, RELAXED));
+	EVBUS__DELAY(claimed_slow);
 	EVBUS_FENCE(RELEASE);					/* LAP */
 	*sequence = tail;
 	return 1;
@@ -83,6 +85,7 @@ try_once(struct evbus__stream *stream, struct evbus_publisher *publisher,
 	if (result == 0) {
 		*need = EVBUS_LOAD(&stream->pub.ctl->tail, RELAXED) + n;
 		limit = evbus__gate_refresh(stream, publisher, *need);
+		EVBUS__DELAY(gate_read);
 		result = claim_under(stream, n, limit, sequence);
 	}
 	if (result != 1)
@@ -100,13 +103,16 @@ sleep_for_gate(struct evbus__stream *stream, struct evbus_publisher *publisher,
 
 	/* SPACE: see evbus__space_wake(). */
 	word = EVBUS_LOAD(&ctl->space, ACQUIRE);
+	EVBUS__DELAY(space_arm);
 	(void)EVBUS_FETCH_OR(&ctl->waiters, 1, ACQ_REL);
+	EVBUS__DELAY(space_mark);
 	/* Without a lossless reader it is a commit that makes room. */
 	evbus__park_mark(ctl);
 	evbus__fence_heavy();
 	if (evbus__gate_now(stream, publisher) >= gate ||
 	    EVBUS_LOAD(&stream->context->state, ACQUIRE) != EVBUS__OPEN)
 		return 0;
+	EVBUS__DELAY(space_sleep);
 	return evbus__futex_wait(&ctl->space, word, deadline);
 }
 
@@ -138,8 +144,7 @@ evbus__gate_wait(struct evbus__stream *stream,
 	result = sleep_for_gate(stream, publisher, gate, deadline);
 	evbus__wait_forget(context, publisher);
 	pause_while_closing(stream);
-	if (result == 0 && deadline != EVBUS_FOREVER &&
-	    evbus__os_now() >= deadline)
+	if (result == 0 && evbus__has_passed(deadline))
 		result = EVBUS_ETIMEDOUT;
 	return result;
 }

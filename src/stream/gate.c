@@ -62,6 +62,7 @@ lowest(struct evbus__stream *stream, uint64_t until)
 	for (i = 0; i < set->gating; i++) {
 		/* GATE: acquire, partner: the reader's store of its cursor. */
 		next = EVBUS_LOAD(&set->member[i].cursor->next, ACQUIRE);
+		EVBUS__DELAY(gate_cursor);
 		if (next < low)
 			low = next;
 	}
@@ -95,6 +96,7 @@ evbus__gate_refresh(struct evbus__stream *stream,
 	if (fresh > want)
 		fresh = want;
 	limit = EVBUS_LOAD(&ctl->limit, ACQUIRE);
+	EVBUS__DELAY(gate_limit);
 	while (limit != EVBUS__LIMIT_CLOSED && limit < fresh)
 		if (EVBUS_CAS(&ctl->limit, &limit, fresh, ACQ_REL, ACQUIRE))
 			limit = fresh;

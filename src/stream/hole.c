@@ -16,6 +16,7 @@ evbus__make_hole(struct evbus__stream *stream,
 	uint64_t i;
 
 	for (i = 0; i < n; i++) {
+		EVBUS__DELAY(hole);
 		header = evbus__slot(&stream->pub, sequence + i);
 		evbus__fill_header(header, evbus__meta(0, EVBUS_SLOT_HOLE, 0,
 		    publisher->id & 0xffffu), 0, 0);

@@ -39,10 +39,12 @@ swap_set(struct evbus__stream *stream, struct evbus_publisher *self,
 	struct evbus__context *context = stream->context;
 	struct evbus__set *old = stream->set;
 
+	EVBUS__DELAY(set_swap);
 	/* SET: release, partner: acquire in gate.c and wake.c. */
 	EVBUS_STORE(&stream->set, next, RELEASE);
 	evbus__epoch_synchronize(&context->epoch,
 	    &evbus__thread_of(context, self)->epoch);
+	EVBUS__DELAY(set_free);
 	evbus__free(context, old, set_size(old->count));
 }
 
@@ -185,8 +187,8 @@ evbus__stream_join(struct evbus__stream *stream, struct evbus_publisher *self,
 	/* JOIN: acquire: what was published before the caller's last look at
 	 * anything is below this tail. */
 	tail = EVBUS_LOAD(&ctl->tail, ACQUIRE);
-	if (lossy && start == EVBUS_START_OLDEST && tail > capacity &&
-	    tail - capacity > held)
+	EVBUS__DELAY(join_tail);
+	if (lossy && start == EVBUS_START_OLDEST && tail > held + capacity)
 		held = tail - capacity;
 	error = choose_start(stream, held, tail, lossy, start, sequence,
 	    &chosen);
@@ -195,6 +197,7 @@ evbus__stream_join(struct evbus__stream *stream, struct evbus_publisher *self,
 		return error;
 	}
 	start_counters(cursor, chosen);
+	EVBUS__DELAY(join_start);
 	EVBUS_STORE(&cursor->next, chosen, RELEASE);
 	EVBUS_STORE(&cursor->used, 1, RELEASE);
 	/* The gate may have stood still for us. */
@@ -209,6 +212,7 @@ evbus__stream_leave(struct evbus__stream *stream, struct evbus_publisher *self,
 	struct evbus__set *set;
 
 	EVBUS_STORE(&cursor->used, 0, RELEASE);
+	EVBUS__DELAY(set_leave);
 	EVBUS_STORE(&cursor->pin, 0, RELEASE);
 	set = set_without(stream, cursor);
 	if (set == NULL) {

@@ -14,10 +14,11 @@
 #define POOL_MAX	(1u << 20)
 #define SECOND_NS	INT64_C(1000000000)
 
+/* Of a value that is not 0. */
 static int
 power_of_two(uint32_t value)
 {
-	return value != 0 && (value & (value - 1)) == 0;
+	return (value & (value - 1)) == 0;
 }
 
 static int

@@ -23,14 +23,14 @@ evbus__wake_readers(const struct evbus_stream *handle)
 	uint64_t woken = 0;
 	uint32_t i;
 
-	if (publisher == NULL)
-		return;
+	EVBUS_ASSERT(publisher != NULL);
 	record = &evbus__thread_of(context, publisher)->epoch;
 	/*
 	 * WAKE: acquire: the words of all that set attention are seen.
 	 * Partner: evbus__park_mark().
 	 */
 	(void)EVBUS_XCHG(&handle->ctl->attention, 0, ACQ_REL);
+	EVBUS__DELAY(wake_taken);
 	evbus__epoch_begin(&context->epoch, record);
 	set = EVBUS_LOAD(&stream->set, ACQUIRE);		/* SET */
 	for (i = 0; i < set->count; i++)
@@ -53,6 +53,7 @@ void
 evbus__space_wake(struct evbus_ring_ctl *ctl)
 {
 	(void)EVBUS_XCHG(&ctl->waiters, 0, ACQ_REL);
+	EVBUS__DELAY(space_wake);
 	(void)EVBUS_FETCH_ADD(&ctl->space, 1, RELEASE);
 	(void)EVBUS_FETCH_ADD(&ctl->space_wakes, 1, RELAXED);
 	evbus__futex_wake(&ctl->space, INT_MAX);

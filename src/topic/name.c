@@ -145,12 +145,10 @@ refuse(int code, const char *kind, const char *text, enum fault fault,
 		return evbus__fail(code, "%s \"%s\" has '%c' as a part of a "
 		    "token at offset %zu; a wildcard is a whole token", kind,
 		    shown, (int)byte, at);
-	case FAULT_LAST:
+	default:
+		EVBUS_ASSERT(fault == FAULT_LAST);
 		return evbus__fail(code, "%s \"%s\" goes on behind the '>' at "
 		    "offset %zu; '>' is the last token", kind, shown, at);
-	case FAULT_NONE:
-	default:
-		return 0;
 	}
 }
 

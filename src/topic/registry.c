@@ -164,6 +164,7 @@ registry_grow(struct evbus__registry *registry,
 	 * in memory that was given back.
 	 */
 	evbus__epoch_synchronize(&context->epoch, own);
+	EVBUS__DELAY(table_free);
 	evbus__free(context, old, old->size);
 	return 0;
 }
@@ -193,6 +194,7 @@ evbus__registry_insert(struct evbus__registry *registry,
 	}
 	place = table_place(table, tag);
 	EVBUS_STORE(&table->topic[place], topic, RELAXED);
+	EVBUS__DELAY(topic_insert);
 	/*
 	 * RG0, partner RG1 (table_find): publishes the pointer above and the
 	 * topic behind it.  Weaker, and the tag could be seen before them.

@@ -152,6 +152,7 @@ void end_claim(struct claim *, int commits, uint32_t size);
 /* calls_read.c */
 struct reader *pick_reader(void);	/* an open one, or NULL */
 void poll_reader(struct reader *);
+void sync_other_places(struct reader *);
 void next_event(struct reader *);
 void done(struct reader *);
 void wait_reader(struct reader *);

@@ -30,6 +30,25 @@ sync_places(struct reader *reader, const uint64_t *before, int by_next)
 	return moved;
 }
 
+/*
+ * Inside a handler of the reader: the streams that this poll is through with.
+ * What they passed is judged by the subscriptions that there are now.
+ */
+void
+sync_other_places(struct reader *reader)
+{
+	uint64_t position;
+	unsigned i;
+
+	for (i = 0; i < world.streams; i++) {
+		if (!reader->place[i].joined || i == reader->at_stream)
+			continue;
+		FUZZ_EQUAL(evbus_reader_position(reader->handle,
+		    world.stream[i].handle, &position), 0);
+		advance(reader, i, position, 0);
+	}
+}
+
 /* The cursors before a run; `until`: what the run must reach if it may. */
 static void
 note_places(const struct reader *reader, uint64_t *before, uint64_t *until)

@@ -86,6 +86,8 @@ subscribe(void)
 		sub++;
 	if (reader == NULL || sub == world.sub + SUBS)
 		return;
+	if (reader->running)
+		sync_other_places(reader);
 	memset(sub, 0, sizeof *sub);
 	sub->reader = (unsigned)(reader - world.reader);
 	sub->pattern = pattern;
