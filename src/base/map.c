@@ -121,7 +121,7 @@ evbus__map_take(struct evbus__map *map, enum evbus__table_kind kind,
 		from = round_up(from, size >= PAGE ? PAGE : EVBUS_LINE);
 	if (__builtin_add_overflow(from, size, &end) || end > table->count)
 		return NULL;
-	EVBUS_STORE(&table->used, end, RELEASE);
+	EVBUS_STORE(&table->used, end, RELAXED);
 	return map->base + table->offset + from;
 }
 

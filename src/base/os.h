@@ -30,7 +30,6 @@ struct evbus__mutex {
 void evbus__mutex_init(struct evbus__mutex *);
 void evbus__mutex_destroy(struct evbus__mutex *);
 void evbus__mutex_lock(struct evbus__mutex *);
-int evbus__mutex_trylock(struct evbus__mutex *);	/* 1: locked */
 void evbus__mutex_unlock(struct evbus__mutex *);
 
 /*

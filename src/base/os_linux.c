@@ -52,12 +52,6 @@ evbus__mutex_lock(struct evbus__mutex *mutex)
 	pthread_mutex_lock(&mutex->mutex);
 }
 
-int
-evbus__mutex_trylock(struct evbus__mutex *mutex)
-{
-	return pthread_mutex_trylock(&mutex->mutex) == 0;
-}
-
 void
 evbus__mutex_unlock(struct evbus__mutex *mutex)
 {
@@ -120,10 +114,13 @@ int64_t
 evbus__os_now(void)
 {
 	struct timespec now;
+	int tries;
 
-	if (evbus_unlikely(clock_gettime(CLOCK_MONOTONIC, &now) != 0))
-		return OWN_TIME + EVBUS_FETCH_ADD(&own_time, LOOK_NS, RELAXED);
-	return (int64_t)now.tv_sec * NS_PER_S + (int64_t)now.tv_nsec;
+	for (tries = 0; tries < 3; tries++)
+		if (evbus_likely(clock_gettime(CLOCK_MONOTONIC, &now) == 0))
+			return (int64_t)now.tv_sec * NS_PER_S +
+			    (int64_t)now.tv_nsec;
+	return OWN_TIME + EVBUS_FETCH_ADD(&own_time, LOOK_NS, RELAXED);
 }
 
 void

@@ -30,7 +30,7 @@ __thread struct evbus__tls evbus__tls
 int
 evbus__check_fork(const struct evbus__context *context)
 {
-	if (EVBUS_LOAD(&context->state, ACQUIRE) != EVBUS__FORKED)
+	if (EVBUS_LOAD(&context->state, RELAXED) != EVBUS__FORKED)
 		return 0;
 	return evbus__fail(EVBUS_EFORKED, "the bus belongs to the parent "
 	    "process; a child of fork() cannot use it");
@@ -42,7 +42,7 @@ evbus__check_alive(const struct evbus__context *context)
 	int error = evbus__check_fork(context);
 
 	if (error == 0 &&
-	    EVBUS_LOAD(&context->state, ACQUIRE) == EVBUS__CLOSED)
+	    EVBUS_LOAD(&context->state, RELAXED) == EVBUS__CLOSED)
 		return evbus__fail(EVBUS_ECLOSED, "the bus is closed");
 	return error;
 }
@@ -53,7 +53,7 @@ evbus__check_open(const struct evbus__context *context)
 	int error = evbus__check_alive(context);
 
 	if (error == 0 &&
-	    EVBUS_LOAD(&context->state, ACQUIRE) != EVBUS__OPEN)
+	    EVBUS_LOAD(&context->state, RELAXED) != EVBUS__OPEN)
 		return evbus__fail(EVBUS_ECLOSED, "the bus is closing");
 	return error;
 }
@@ -151,15 +151,14 @@ thread_exit(void *value)
 	evbus__mutex_lock(&process_lock);
 	for (context = process_buses; context != NULL;
 	    context = context->next) {
-		if (EVBUS_LOAD(&context->state, ACQUIRE) == EVBUS__FORKED)
+		if (EVBUS_LOAD(&context->state, RELAXED) == EVBUS__FORKED)
 			continue;
 		evbus__mutex_lock(&context->lock);
 		publisher = find_record(context, tls);
 		evbus__mutex_unlock(&context->lock);
 		if (publisher == NULL)
 			continue;
-		if (context->thread_ended != NULL)
-			context->thread_ended(context, publisher);
+		context->thread_ended(context, publisher);
 		evbus__mutex_lock(&context->lock);
 		EVBUS__DELAY(thread_end);
 		evbus__thread_of(context, publisher)->tls = NULL;
@@ -259,7 +258,7 @@ after_fork_child(void)
 	evbus__mutex_init(&process_lock);
 	for (context = process_buses; context != NULL;
 	    context = context->next) {
-		EVBUS_STORE(&context->state, EVBUS__FORKED, RELEASE);
+		EVBUS_STORE(&context->state, EVBUS__FORKED, RELAXED);
 		evbus__os_map_blank(context->map->base, context->map->size,
 		    context->map->fd);
 		evbus__mutex_init(&context->lock);
@@ -294,10 +293,8 @@ evbus__process_remove(struct evbus__context *context)
 	struct evbus__context **at;
 
 	evbus__mutex_lock(&process_lock);
-	for (at = &process_buses; *at != NULL; at = &(*at)->next)
-		if (*at == context) {
-			*at = context->next;
-			break;
-		}
+	for (at = &process_buses; *at != context; at = &(*at)->next)
+		EVBUS_ASSERT(*at != NULL);
+	*at = context->next;
 	evbus__mutex_unlock(&process_lock);
 }

@@ -186,7 +186,7 @@ evbus__open(struct evbus **result, const struct evbus_options *given,
 	/* The name was the caller's. */
 	bus->options.name = bus->context.map->header->name;
 	bus->context.map->header->state = EVBUS__OPEN;
-	EVBUS_STORE(&bus->context.state, EVBUS__OPEN, RELEASE);
+	EVBUS_STORE(&bus->context.state, EVBUS__OPEN, RELAXED);
 	*result = bus;
 	return 0;
 }

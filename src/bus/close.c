@@ -61,7 +61,7 @@ wake_publishers(struct evbus__context *context)
 	struct evbus__streams *streams = context->streams;
 	uint32_t i;
 
-	for (i = 0; i < EVBUS_LOAD(&streams->count, ACQUIRE); i++)
+	for (i = 0; i < streams->count; i++)
 		evbus__space_wake(streams->stream[i]->pub.ctl);
 }
 
@@ -73,7 +73,7 @@ shut_limits(struct evbus__context *context)
 
 	for (i = 0; i < streams->count; i++)
 		(void)EVBUS_XCHG(&streams->stream[i]->pub.ctl->limit,
-		    EVBUS__LIMIT_CLOSED, ACQ_REL);
+		    EVBUS__LIMIT_CLOSED, RELAXED);
 	wait_for_sections(context);
 	wake_publishers(context);
 }
@@ -86,7 +86,7 @@ sum_of_tails(const struct evbus__context *context)
 	uint32_t i;
 
 	for (i = 0; i < streams->count; i++)
-		sum += EVBUS_LOAD(&streams->stream[i]->pub.ctl->tail, ACQUIRE);
+		sum += EVBUS_LOAD(&streams->stream[i]->pub.ctl->tail, RELAXED);
 	return sum;
 }
 
@@ -104,7 +104,7 @@ open_claims(const struct evbus__context *context,
 			continue;
 		for (c = 0; c < EVBUS_CLAIMS_MAX; c++)
 			claims += EVBUS_LOAD(&publisher->claim[c].stream,
-			    ACQUIRE) != 0;
+			    RELAXED) != 0;
 	}
 	return claims;
 }
@@ -120,12 +120,12 @@ is_open(const struct evbus_reader *reader)
 static uint64_t
 left_for(const struct evbus_reader *reader)
 {
-	uint32_t i, places = EVBUS_LOAD(&reader->places, ACQUIRE);
+	uint32_t i, places = reader->places;
 	uint64_t left = 0, tail, next;
 
 	for (i = 0; i < places; i++) {
 		tail = EVBUS_LOAD(&reader->place[i]->stream->pub.ctl->tail,
-		    ACQUIRE);
+		    RELAXED);
 		next = EVBUS_LOAD(&reader->place[i]->cursor->next, ACQUIRE);
 		left += tail > next ? tail - next : 0;
 	}
@@ -136,7 +136,7 @@ left_for(const struct evbus_reader *reader)
 static int
 holds_payload(const struct evbus_reader *reader)
 {
-	uint32_t i, places = EVBUS_LOAD(&reader->places, ACQUIRE);
+	uint32_t i, places = reader->places;
 
 	for (i = 0; i < places; i++)
 		if (EVBUS_LOAD(&reader->place[i]->cursor->pin, ACQUIRE) != 0)
@@ -184,7 +184,7 @@ run_own(struct evbus__context *context, struct evbus_publisher *self)
 	evbus__mutex_unlock(&context->lock);
 	for (i = 0; i < opened; i++) {
 		reader = readers->reader[i];
-		if (EVBUS_LOAD(&reader->state, ACQUIRE) !=
+		if (EVBUS_LOAD(&reader->state, RELAXED) !=
 		    EVBUS__READER_OPEN || reader->worker != NULL ||
 		    !evbus__runs_reader(context, self, reader->entry))
 			continue;
@@ -261,7 +261,7 @@ close_readers(struct evbus__context *context)
 
 	for (i = 0; i < readers->opened; i++) {
 		reader = readers->reader[i];
-		if (EVBUS_LOAD(&reader->state, ACQUIRE) == EVBUS__READER_OPEN)
+		if (EVBUS_LOAD(&reader->state, RELAXED) == EVBUS__READER_OPEN)
 			(void)evbus__reader_start_closing(reader);
 	}
 	EVBUS__DELAY(close_readers);
@@ -269,7 +269,7 @@ close_readers(struct evbus__context *context)
 	for (i = 0; i < readers->opened; i++) {
 		reader = readers->reader[i];
 		evbus__park_nudge(reader->park);
-		if (EVBUS_LOAD(&reader->state, ACQUIRE) ==
+		if (EVBUS_LOAD(&reader->state, RELAXED) ==
 		    EVBUS__READER_CLOSING && (EVBUS_LOAD(
 		    &reader->entry->running, ACQUIRE) & 1) == 0)
 			evbus__reader_finish(reader);
@@ -348,8 +348,8 @@ begin_close(struct evbus__context *context, const struct evbus_publisher *self)
 	if (open_claims(context, self) > 0)
 		return evbus__fail(EVBUS_EDEADLK, "this thread has open "
 		    "claims: commit or abort them before evbus_close");
-	if (!EVBUS_CAS(&context->state, &state, EVBUS__CLOSING, ACQ_REL,
-	    ACQUIRE))
+	if (!EVBUS_CAS(&context->state, &state, EVBUS__CLOSING, RELAXED,
+	    RELAXED))
 		return evbus__fail(EVBUS_ECLOSED, state == EVBUS__CLOSED ?
 		    "the bus is closed" :
 		    "another thread is closing the bus");
@@ -388,6 +388,8 @@ evbus_close(struct evbus *bus, int64_t timeout_ns, struct evbus_report *report)
 	error = self == NULL ? evbus__failed() : begin_close(context, self);
 	if (error != 0)
 		return error;
+	/* Release functions and on_closed run here: no evbus_free() in them. */
+	evbus__call_enter(context, self);
 	/* Whoever opens something under the lock has done so, or sees. */
 	evbus__mutex_lock(&context->lock);
 	evbus__mutex_unlock(&context->lock);
@@ -406,6 +408,8 @@ evbus_close(struct evbus *bus, int64_t timeout_ns, struct evbus_report *report)
 	/* A worker that runs no handler is about to end. */
 	(void)evbus__workers_join(bus,
 	    report->running == 0 ? join_until(deadline) : 0);
+	/* The last touch: evbus_free() may follow. */
+	evbus__call_leave(self);
 	if (drained || (report->left == 0 && report->open_claims == 0 &&
 	    report->running == 0))
 		return 0;

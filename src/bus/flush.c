@@ -67,7 +67,7 @@ evbus_flush(struct evbus *bus, int64_t timeout_ns)
 	evbus__call_enter(&bus->context, self);
 	for (i = 0; i < EVBUS_LOAD(&streams->count, ACQUIRE) && error == 0; i++)
 		error = flush_stream(streams->stream[i], self,
-		    EVBUS_LOAD(&streams->stream[i]->pub.ctl->tail, ACQUIRE),
+		    EVBUS_LOAD(&streams->stream[i]->pub.ctl->tail, RELAXED),
 		    deadline);
 	evbus__call_leave(self);
 	return error;

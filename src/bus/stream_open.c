@@ -62,7 +62,7 @@ join_readers(struct evbus__context *context, struct evbus_publisher *self,
 
 	for (i = 0; i < readers->opened; i++) {
 		reader = readers->reader[i];
-		if (EVBUS_LOAD(&reader->state, ACQUIRE) !=
+		if (EVBUS_LOAD(&reader->state, RELAXED) !=
 		    EVBUS__READER_OPEN || !wants(reader, stream->pattern))
 			continue;
 		/* The stream is empty: its start is everybody's. */

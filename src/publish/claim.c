@@ -165,7 +165,7 @@ evbus_commit(struct evbus_claim *claim, size_t size)
 	}
 	evbus__stamp(header, claim->sequence);
 	EVBUS__DELAY(commit_note);
-	EVBUS_STORE(&open->stream, 0, RELEASE);
+	EVBUS_STORE(&open->stream, 0, RELAXED);
 	evbus__after_commit(&stream->pub, stream->pub.fence_full);
 	evbus__leave(publisher, section, 1);
 	return 0;
@@ -184,6 +184,6 @@ evbus_abort(struct evbus_claim *claim)
 		evbus__outside_give_up(&stream->outside, claim->entry - 1);
 	EVBUS__DELAY(abort);
 	evbus__make_hole(stream, claim->publisher, claim->sequence, 1);
-	EVBUS_STORE(&open->stream, 0, RELEASE);
+	EVBUS_STORE(&open->stream, 0, RELAXED);
 	claim->publisher->aborts++;
 }

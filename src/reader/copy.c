@@ -108,7 +108,7 @@ refill(struct evbus__place *place)
 	uint64_t capacity = stream->mask + 1, tail, oldest, first;
 	uint32_t n;
 
-	tail = EVBUS_LOAD(&stream->ctl->tail, ACQUIRE);
+	tail = EVBUS_LOAD(&stream->ctl->tail, RELAXED);
 	if (tail > place->next + capacity)
 		lose_until(place, tail - capacity + place->slack);
 	first = place->next;
@@ -165,9 +165,9 @@ evbus__pin(struct evbus__place *place, const struct evbus_outside *outside)
 	EVBUS__DELAY(pin);
 	/* PIN: pin, fence, look at the state; partner: outside_reclaim(). */
 	EVBUS_FENCE(SEQ_CST);
-	if (EVBUS_LOAD(&table->state[outside->entry], ACQUIRE) !=
+	if (EVBUS_LOAD(&table->state[outside->entry], RELAXED) !=
 	    outside->ticket) {
-		EVBUS_STORE(&place->cursor->pin, 0, RELEASE);
+		EVBUS_STORE(&place->cursor->pin, 0, RELAXED);
 		return 0;
 	}
 	place->pinned = outside->ticket;

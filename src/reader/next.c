@@ -15,7 +15,7 @@ is_wanted(const struct evbus__matches *matches, uint64_t sequence)
 
 	for (i = 0; i < matches->count; i++)
 		if (sequence >= matches->match[i].start &&
-		    !EVBUS_LOAD(&matches->match[i].subscription->dead, ACQUIRE))
+		    !EVBUS_LOAD(&matches->match[i].subscription->dead, RELAXED))
 			return 1;
 	return 0;
 }

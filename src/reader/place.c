@@ -84,7 +84,7 @@ evbus__reader_join(struct evbus_reader *reader, struct evbus_publisher *self,
 	 * tail may have been taken back before it came, or is being so now.
 	 */
 	place->pin_below = reader->lossy ? UINT64_MAX :
-	    EVBUS_LOAD(&stream->pub.ctl->tail, ACQUIRE);
+	    EVBUS_LOAD(&stream->pub.ctl->tail, RELAXED);
 	reader->place[places] = place;
 	/* Release, partner: acquire where places is read. */
 	EVBUS_STORE(&reader->places, places + 1, RELEASE);
@@ -148,7 +148,7 @@ evbus__place_ready(const struct evbus__place *place)
 	if (place->batch_at < place->batch)
 		return 1;
 	stamp = EVBUS_LOAD(&evbus__slot(&place->stream->pub,
-	    place->next)->stamp, ACQUIRE);
+	    place->next)->stamp, RELAXED);
 	/* A lossy reader that was lapped sees a later lap's stamp. */
 	return stamp == place->next + 1 ||
 	    (place->cursor->lossy && stamp > place->next + 1);

@@ -166,12 +166,12 @@ make_locked(struct evbus__context *context, struct evbus_publisher *self,
 		error = evbus__fail(EVBUS_ENOMEM,
 		    "no address space for a reader's dispatch table");
 	if (error == 0)
-		EVBUS_STORE(&reader->state, EVBUS__READER_OPEN, RELEASE);
+		EVBUS_STORE(&reader->state, EVBUS__READER_OPEN, RELAXED);
 	if (error == 0 && options->worker != NULL)
 		error = readers->worker_join(reader, options->worker);
 	if (error != 0) {
-		EVBUS_STORE(&reader->state, EVBUS__READER_CLOSED, RELEASE);
-		EVBUS_STORE(&reader->entry->used, 0, RELEASE);
+		EVBUS_STORE(&reader->state, EVBUS__READER_CLOSED, RELAXED);
+		EVBUS_STORE(&reader->entry->used, 0, RELAXED);
 		if (reader->table != NULL)
 			evbus__os_release(reader->table, reader->table_size);
 		reader->table = NULL;
@@ -230,7 +230,7 @@ leave_streams(struct evbus_reader *reader, struct evbus_publisher *self)
 {
 	uint32_t i, places = reader->places;
 
-	EVBUS_STORE(&reader->places, 0, RELEASE);
+	EVBUS_STORE(&reader->places, 0, RELAXED);
 	for (i = 0; i < places; i++)
 		evbus__stream_leave(reader->place[i]->stream, self,
 		    reader->place[i]->cursor);
@@ -260,7 +260,7 @@ evbus__reader_closed(struct evbus_reader *reader)
 		return;
 	reader->emptied = 0;
 	free_kept(reader);
-	EVBUS_STORE(&reader->entry->used, 0, RELEASE);
+	EVBUS_STORE(&reader->entry->used, 0, RELAXED);
 	EVBUS_STORE(&reader->state, EVBUS__READER_CLOSED, RELEASE);
 	EVBUS_STORE(&reader->closes, reader->closes + 1, RELEASE);
 	give_slot(reader);
@@ -274,7 +274,7 @@ evbus__reader_finish(struct evbus_reader *reader)
 
 	/* Who closes it, or was inside, has a record. */
 	EVBUS_ASSERT(self != NULL);
-	if (EVBUS_XCHG(&reader->closed_by, 1, ACQ_REL) != 0)
+	if (EVBUS_XCHG(&reader->closed_by, 1, RELAXED) != 0)
 		return;
 	evbus__mutex_lock(&context->lock);
 	if (reader->worker != NULL)
@@ -308,8 +308,8 @@ evbus__reader_start_closing(struct evbus_reader *reader)
 		for (subscription = reader->subscriptions;
 		    subscription != NULL; subscription = subscription->next)
 			evbus__subscription_kill(subscription);
-		EVBUS_STORE(&reader->ending, 1, RELEASE);
-		EVBUS_STORE(&reader->state, EVBUS__READER_CLOSING, RELEASE);
+		EVBUS_STORE(&reader->ending, 1, RELAXED);
+		EVBUS_STORE(&reader->state, EVBUS__READER_CLOSING, RELAXED);
 	}
 	evbus__mutex_unlock(&context->lock);
 	return error;
@@ -336,7 +336,7 @@ evbus_reader_close(struct evbus_reader *reader, int64_t timeout_ns)
 	self = evbus__self(reader->context);
 	if (self == NULL)
 		return evbus__failed();
-	closes = EVBUS_LOAD(&reader->closes, ACQUIRE);
+	closes = EVBUS_LOAD(&reader->closes, RELAXED);
 	error = evbus__reader_start_closing(reader);
 	if (error != 0)
 		return error;
@@ -389,7 +389,7 @@ evbus_reader_stats(const struct evbus_reader *reader,
 		    "NULL", reader == NULL ? "reader" : "stats");
 	memset(stats, 0, sizeof *stats);
 	error = evbus__check_fork(reader->context);
-	if (error == 0 && EVBUS_LOAD(&reader->state, ACQUIRE) !=
+	if (error == 0 && EVBUS_LOAD(&reader->state, RELAXED) !=
 	    EVBUS__READER_OPEN)
 		error = evbus__fail(EVBUS_ECLOSED, "the reader is closed");
 	if (error != 0)
@@ -424,7 +424,7 @@ evbus_reader_position(const struct evbus_reader *reader,
 	if (place == NULL)
 		return evbus__fail(EVBUS_ENOENT, "the reader has no cursor in "
 		    "that stream");
-	*sequence = EVBUS_LOAD(&place->cursor->next, ACQUIRE);
+	*sequence = EVBUS_LOAD(&place->cursor->next, RELAXED);
 	return 0;
 }
 

@@ -275,7 +275,7 @@ evbus__reader_changed(struct evbus_reader *reader)
 static inline void
 evbus__subscription_kill(struct evbus__subscription *subscription)
 {
-	EVBUS_STORE(&subscription->dead, 1, RELEASE);
+	EVBUS_STORE(&subscription->dead, 1, RELAXED);
 	evbus__reader_changed(subscription->reader);
 }
 

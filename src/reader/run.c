@@ -38,7 +38,7 @@ evbus__run_check(struct evbus_reader *reader)
 	int error = evbus__check_alive(reader->context);
 
 	if (error == 0 &&
-	    EVBUS_LOAD(&reader->state, ACQUIRE) != EVBUS__READER_OPEN)
+	    EVBUS_LOAD(&reader->state, RELAXED) != EVBUS__READER_OPEN)
 		error = evbus__fail(EVBUS_ECLOSED, "the reader is closed");
 	if (error != 0)
 		evbus__run_end(reader);
@@ -56,7 +56,7 @@ evbus__run_peek(struct evbus_reader *reader)
 	EVBUS_STORE(&entry->running, running + 1, RELAXED);	/* GRACE */
 	EVBUS__DELAY(run_peek);
 	EVBUS_FENCE_LIGHT(reader->context->fence_full);		/* GRACE */
-	if (EVBUS_LOAD(&reader->state, ACQUIRE) == EVBUS__READER_OPEN)
+	if (EVBUS_LOAD(&reader->state, RELAXED) == EVBUS__READER_OPEN)
 		return 1;
 	evbus__run_end(reader);
 	return 0;
@@ -76,7 +76,7 @@ evbus__run_end_slowly(struct evbus_reader *reader)
 	self->depth++;
 	evbus__finish_ends(reader);
 	evbus__futex_wake(&reader->entry->running, INT_MAX);
-	if (EVBUS_LOAD(&reader->state, ACQUIRE) == EVBUS__READER_CLOSING)
+	if (EVBUS_LOAD(&reader->state, RELAXED) == EVBUS__READER_CLOSING)
 		evbus__reader_finish(reader);
 	self->depth--;
 }

@@ -61,12 +61,12 @@ evbus__run_begin(struct evbus_reader *reader, struct evbus_publisher **self)
 	if (evbus_unlikely(EVBUS_LOAD(&entry->owner, RELAXED) !=
 	    publisher->id)) {
 		EVBUS_STORE(&entry->owner, publisher->id, RELAXED);
-		EVBUS_STORE(&entry->polled, 1, RELEASE);
+		EVBUS_STORE(&entry->polled, 1, RELAXED);
 	}
 	/* CLOSE: after the fence; partner: wait_for_handlers(), bus/close.c. */
-	if (evbus_unlikely(EVBUS_LOAD(&reader->state, ACQUIRE) !=
+	if (evbus_unlikely(EVBUS_LOAD(&reader->state, RELAXED) !=
 	    EVBUS__READER_OPEN || EVBUS_LOAD(&reader->context->state,
-	    ACQUIRE) != EVBUS__OPEN)) {
+	    RELAXED) != EVBUS__OPEN)) {
 		error = evbus__run_check(reader);
 		if (error != 0)
 			return error;

@@ -186,10 +186,10 @@ start_in(const struct evbus_reader *reader, const struct evbus_stream *handle)
 		return 0;
 	if (reader->start == EVBUS_START_SEQUENCE)
 		return reader->start_sequence;
-	from = EVBUS_LOAD(&place->cursor->next, ACQUIRE);
-	held = EVBUS_LOAD(&handle->ctl->limit, ACQUIRE) - handle->mask - 1;
-	/* JOIN: acquire, see evbus__stream_join(). */
-	tail = EVBUS_LOAD(&handle->ctl->tail, ACQUIRE);
+	from = EVBUS_LOAD(&place->cursor->next, RELAXED);
+	held = EVBUS_LOAD(&handle->ctl->limit, RELAXED) - handle->mask - 1;
+	/* JOIN: see evbus__stream_join(). */
+	tail = EVBUS_LOAD(&handle->ctl->tail, RELAXED);
 	return evbus__committed_from(stream, from > held ? from : held, tail);
 }
 
@@ -237,7 +237,7 @@ subscribe(struct evbus_reader *reader, struct evbus_publisher *self,
 	struct evbus__subscription *subscription = NULL;
 	int error;
 
-	if (EVBUS_LOAD(&reader->state, ACQUIRE) != EVBUS__READER_OPEN)
+	if (EVBUS_LOAD(&reader->state, RELAXED) != EVBUS__READER_OPEN)
 		return evbus__fail(EVBUS_ECLOSED, "the reader is closed");
 	error = evbus__check_open(reader->context);
 	if (error != 0)

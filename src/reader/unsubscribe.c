@@ -30,7 +30,7 @@ evbus__subscription_unhook(struct evbus__subscription *subscription)
 	*at = subscription->next;
 	subscription->next = reader->ends;
 	reader->ends = subscription;
-	EVBUS_STORE(&reader->ending, 1, RELEASE);
+	EVBUS_STORE(&reader->ending, 1, RELAXED);
 	evbus__sweep(reader);
 }
 

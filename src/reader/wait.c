@@ -74,18 +74,12 @@ int
 evbus__wait_any(struct evbus__park *park, struct evbus_reader *const *reader,
     unsigned n, int64_t spin_ns, int64_t deadline)
 {
-	int64_t until;
 	int timed;
 
 	if (any_ready(reader, n))
 		return 1;
-	if (spin_ns > 0) {
-		until = evbus__deadline(spin_ns);
-		if (deadline != EVBUS_FOREVER && deadline < until)
-			until = deadline;
-		if (spin(reader, n, until))
-			return 1;
-	}
+	if (spin_ns > 0 && spin(reader, n, evbus__slice(spin_ns, deadline)))
+		return 1;
 	do {
 		/* WAKE: word, attention, heavy fence, second look. */
 		evbus__park_arm(park);

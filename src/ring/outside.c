@@ -172,7 +172,7 @@ evbus__outside_reclaim(struct evbus__outside_table *table, uint64_t gate,
 		ticket = state;
 		EVBUS__DELAY(outside_going);
 		if (!EVBUS_CAS(&table->state[i], &state,
-		    ticket | EVBUS__OUTSIDE_GOING, ACQ_REL, RELAXED))
+		    ticket | EVBUS__OUTSIDE_GOING, RELAXED, RELAXED))
 			continue;
 		/*
 		 * PIN: state GOING, fence, look at the pins.  Partner:

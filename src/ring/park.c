@@ -20,7 +20,7 @@ evbus__park_mark(struct evbus_ring_ctl *ctl)
 	 * the exchange in evbus__wake_readers() (stream/wake.c).  Weaker, it
 	 * would clear attention and find nobody to wake.
 	 */
-	(void)EVBUS_FETCH_OR(&ctl->attention, 1, ACQ_REL);
+	(void)EVBUS_FETCH_OR(&ctl->attention, 1, RELEASE);
 }
 
 int

@@ -7,6 +7,9 @@
  * readers is changed under the bus's lock; the thread copies it when it has
  * changed, and says so, because a closed reader's memory may be used again
  * only when the thread has forgotten it.
+ *
+ * The words of the two are relaxed: lists and what was seen of them change
+ * hands by the lock, and who waits for the thread's end joins it.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -42,7 +45,7 @@ static void
 claim_reader(struct evbus__worker *worker, struct evbus_reader *reader)
 {
 	EVBUS_STORE(&reader->entry->owner, worker->self->id, RELAXED);
-	EVBUS_STORE(&reader->entry->polled, 1, RELEASE);
+	EVBUS_STORE(&reader->entry->polled, 1, RELAXED);
 }
 
 static void
@@ -56,7 +59,7 @@ copy_list(struct evbus__worker *worker)
 	    worker->readers * sizeof worker->copy[0]);
 	worker->copies = worker->readers;
 	EVBUS_STORE(&worker->seen, EVBUS_LOAD(&worker->changed, RELAXED),
-	    RELEASE);
+	    RELAXED);
 	evbus__mutex_unlock(&context->lock);
 }
 
@@ -87,8 +90,8 @@ worker_main(void *arg)
 
 	evbus__thread_adopt(&worker->bus->context, worker->self);
 	(void)evbus_publisher_set_name(worker->bus, worker->name);
-	while (EVBUS_LOAD(&worker->stop, ACQUIRE) == 0) {
-		if (EVBUS_LOAD(&worker->changed, ACQUIRE) !=
+	while (EVBUS_LOAD(&worker->stop, RELAXED) == 0) {
+		if (EVBUS_LOAD(&worker->changed, RELAXED) !=
 		    EVBUS_LOAD(&worker->seen, RELAXED))
 			copy_list(worker);
 		if (run_turn(worker) == 0)
@@ -97,7 +100,7 @@ worker_main(void *arg)
 	}
 	EVBUS__DELAY(worker_end);
 	evbus__thread_end();
-	EVBUS_STORE(&worker->ended, 1, RELEASE);
+	EVBUS_STORE(&worker->ended, 1, RELAXED);
 	evbus__futex_wake(&worker->ended, INT_MAX);
 }
 
@@ -158,7 +161,7 @@ start(struct evbus *bus, const char *name, struct evbus__worker **result)
 static void
 list_changed(struct evbus__worker *worker)
 {
-	(void)EVBUS_FETCH_ADD(&worker->changed, 1, RELEASE);
+	(void)EVBUS_FETCH_ADD(&worker->changed, 1, RELAXED);
 	EVBUS__DELAY(worker_changed);
 	evbus__park_nudge(worker->park);
 }
@@ -207,7 +210,7 @@ evbus__worker_done_with(struct evbus_reader *reader)
 	struct evbus__worker *worker = reader->worker;
 
 	/* It ends only with the bus, which takes no new reader then. */
-	return (int32_t)(EVBUS_LOAD(&worker->seen, ACQUIRE) -
+	return (int32_t)(EVBUS_LOAD(&worker->seen, RELAXED) -
 	    reader->left_worker) >= 0;
 }
 
@@ -217,7 +220,7 @@ evbus__workers_stop(struct evbus *bus)
 	uint32_t i;
 
 	for (i = 0; i < bus->workers; i++) {
-		EVBUS_STORE(&bus->worker[i]->stop, 1, RELEASE);
+		EVBUS_STORE(&bus->worker[i]->stop, 1, RELAXED);
 		evbus__park_nudge(bus->worker[i]->park);
 	}
 }
@@ -226,7 +229,7 @@ evbus__workers_stop(struct evbus *bus)
 static int
 wait_for_end(struct evbus__worker *worker, int64_t deadline)
 {
-	while (EVBUS_LOAD(&worker->ended, ACQUIRE) == 0) {
+	while (EVBUS_LOAD(&worker->ended, RELAXED) == 0) {
 		if (evbus__has_passed(deadline))
 			return 0;
 		(void)evbus__futex_wait(&worker->ended, 0, deadline);

@@ -31,7 +31,7 @@ struct search {
 static uint32_t
 runner(const struct evbus__reader_entry *reader, int alone)
 {
-	if (EVBUS_LOAD(&reader->polled, ACQUIRE))
+	if (EVBUS_LOAD(&reader->polled, RELAXED))
 		return EVBUS_LOAD(&reader->owner, RELAXED);
 	return alone ? EVBUS_LOAD(&reader->opener, RELAXED) : 0;
 }
@@ -77,7 +77,7 @@ visit_claims(struct search *search, uint32_t stream, uint64_t gate)
 	uint32_t i, c;
 
 	for (i = 1; i <= context->max_publishers; i++) {
-		if (EVBUS_LOAD(&context->publishers[i].used, ACQUIRE) != 1)
+		if (EVBUS_LOAD(&context->publishers[i].used, RELAXED) != 1)
 			continue;
 		claim = context->publishers[i].claim;
 		for (c = 0; c < EVBUS_CLAIMS_MAX; c++)
@@ -101,7 +101,7 @@ visit_stream(struct search *search, uint32_t number, uint64_t gate)
 	evbus__epoch_begin(&context->epoch, record);
 	set = EVBUS_LOAD(&stream->set, ACQUIRE);		/* SET */
 	for (i = 0; i < set->gating; i++)
-		if (EVBUS_LOAD(&set->member[i].cursor->next, ACQUIRE) < gate)
+		if (EVBUS_LOAD(&set->member[i].cursor->next, RELAXED) < gate)
 			visit(search, evbus__publisher_by_id(context,
 			    runner(set->member[i].reader, search->alone)));
 	evbus__epoch_end(&context->epoch, record);
@@ -116,7 +116,7 @@ visit_reader(struct search *search, uint64_t index)
 
 	/* Also where it is between its handlers and on_closed. */
 	visit(search, evbus__publisher_by_id(search->context,
-	    EVBUS_LOAD(&reader->owner, ACQUIRE)));
+	    EVBUS_LOAD(&reader->owner, RELAXED)));
 }
 
 static void

@@ -27,13 +27,13 @@ static int
 check_owner(struct evbus__stream *stream, struct evbus_publisher *publisher)
 {
 	struct evbus_ring_ctl *ctl = stream->pub.ctl;
-	uint32_t owner = EVBUS_LOAD(&ctl->owner, ACQUIRE);
+	uint32_t owner = EVBUS_LOAD(&ctl->owner, RELAXED);
 
 	if (!stream->pub.single || owner == publisher->id)
 		return 0;
 	if ((owner == 0 ||
 	    evbus__publisher_by_id(stream->context, owner) == NULL) &&
-	    EVBUS_CAS(&ctl->owner, &owner, publisher->id, ACQ_REL, ACQUIRE))
+	    EVBUS_CAS(&ctl->owner, &owner, publisher->id, RELAXED, RELAXED))
 		return 0;
 	return evbus__fail(EVBUS_EOWNER, "stream \"%s\" has one producer, and "
 	    "that is thread number %u", stream->pattern, owner & 0xffffu);
@@ -47,7 +47,7 @@ static int
 check_state(struct evbus__context *context,
     const struct evbus_publisher *publisher)
 {
-	return publisher->depth > 0 && EVBUS_LOAD(&context->state, ACQUIRE) !=
+	return publisher->depth > 0 && EVBUS_LOAD(&context->state, RELAXED) !=
 	    EVBUS__ENDING ? evbus__check_alive(context) :
 	    evbus__check_open(context);
 }
@@ -110,7 +110,7 @@ sleep_for_gate(struct evbus__stream *stream, struct evbus_publisher *publisher,
 	evbus__park_mark(ctl);
 	evbus__fence_heavy();
 	if (evbus__gate_now(stream, publisher) >= gate ||
-	    EVBUS_LOAD(&stream->context->state, ACQUIRE) != EVBUS__OPEN)
+	    EVBUS_LOAD(&stream->context->state, RELAXED) != EVBUS__OPEN)
 		return 0;
 	EVBUS__DELAY(space_sleep);
 	return evbus__futex_wait(&ctl->space, word, deadline);
@@ -120,7 +120,7 @@ sleep_for_gate(struct evbus__stream *stream, struct evbus_publisher *publisher,
 static void
 pause_while_closing(struct evbus__stream *stream)
 {
-	if (EVBUS_LOAD(&stream->context->state, ACQUIRE) != EVBUS__OPEN)
+	if (EVBUS_LOAD(&stream->context->state, RELAXED) != EVBUS__OPEN)
 		evbus__os_yield();
 }
 

@@ -43,7 +43,7 @@ raise_to(uint64_t *word, uint64_t value)
 	uint64_t seen = EVBUS_LOAD(word, ACQUIRE);
 
 	while (seen < value)
-		if (EVBUS_CAS(word, &seen, value, ACQ_REL, ACQUIRE))
+		if (EVBUS_CAS(word, &seen, value, RELEASE, ACQUIRE))
 			return value;
 	return seen;
 }
@@ -67,8 +67,10 @@ lowest(struct evbus__stream *stream, uint64_t until)
 			low = next;
 	}
 	if (low >= EVBUS__CURSOR_GONE) {
-		low = EVBUS_LOAD(&ctl->frontier, ACQUIRE);
-		next = EVBUS_LOAD(&ctl->limit, ACQUIRE);
+		/* Relaxed: raise_to() looks at the frontier again, and who
+		 * claims at the limit. */
+		low = EVBUS_LOAD(&ctl->frontier, RELAXED);
+		next = EVBUS_LOAD(&ctl->limit, RELAXED);
 		if (next != EVBUS__LIMIT_CLOSED &&
 		    next - stream->pub.mask - 1 > low)
 			low = next - stream->pub.mask - 1;
@@ -98,7 +100,7 @@ evbus__gate_refresh(struct evbus__stream *stream,
 	limit = EVBUS_LOAD(&ctl->limit, ACQUIRE);
 	EVBUS__DELAY(gate_limit);
 	while (limit != EVBUS__LIMIT_CLOSED && limit < fresh)
-		if (EVBUS_CAS(&ctl->limit, &limit, fresh, ACQ_REL, ACQUIRE))
+		if (EVBUS_CAS(&ctl->limit, &limit, fresh, RELEASE, ACQUIRE))
 			limit = fresh;
 	evbus__epoch_end(&context->epoch, record);
 	(void)EVBUS_FETCH_ADD(&ctl->gate_reads, 1, RELAXED);

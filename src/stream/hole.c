@@ -43,7 +43,7 @@ evbus__thread_holes(struct evbus__context *context,
 			evbus__outside_give_up(&stream->outside,
 			    claim->entry - 1);
 		evbus__make_hole(stream, publisher, claim->sequence, 1);
-		EVBUS_STORE(&claim->stream, 0, RELEASE);
+		EVBUS_STORE(&claim->stream, 0, RELAXED);
 		publisher->aborts++;
 	}
 }

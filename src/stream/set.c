@@ -180,13 +180,13 @@ evbus__stream_join(struct evbus__stream *stream, struct evbus_publisher *self,
 		    "stream \"%s\"", stream->pattern);
 	cursor->lossy = (uint32_t)lossy;
 	EVBUS_STORE(&cursor->pin, 0, RELAXED);
-	held = EVBUS_LOAD(&ctl->limit, ACQUIRE) - capacity;
+	held = EVBUS_LOAD(&ctl->limit, RELAXED) - capacity;
 	EVBUS_STORE(&cursor->next, held, RELAXED);
 	swap_set(stream, self, set);
-	held = EVBUS_LOAD(&ctl->limit, ACQUIRE) - capacity;
-	/* JOIN: acquire: what was published before the caller's last look at
-	 * anything is below this tail. */
-	tail = EVBUS_LOAD(&ctl->tail, ACQUIRE);
+	held = EVBUS_LOAD(&ctl->limit, RELAXED) - capacity;
+	/* JOIN: what was published before the caller's last look at anything
+	 * is below this tail. */
+	tail = EVBUS_LOAD(&ctl->tail, RELAXED);
 	EVBUS__DELAY(join_tail);
 	if (lossy && start == EVBUS_START_OLDEST && tail > held + capacity)
 		held = tail - capacity;
@@ -211,7 +211,7 @@ evbus__stream_leave(struct evbus__stream *stream, struct evbus_publisher *self,
 {
 	struct evbus__set *set;
 
-	EVBUS_STORE(&cursor->used, 0, RELEASE);
+	EVBUS_STORE(&cursor->used, 0, RELAXED);
 	EVBUS__DELAY(set_leave);
 	EVBUS_STORE(&cursor->pin, 0, RELEASE);
 	set = set_without(stream, cursor);

@@ -160,7 +160,7 @@ take_memory(struct evbus__context *context, struct evbus__stream *stream,
 		    EVBUS__TABLE_RINGS, blocks);
 	if (stream->pub.slots == NULL || outside->state == NULL ||
 	    (blocks > 0 && outside->block == NULL)) {
-		EVBUS_STORE(&rings->used, used, RELEASE);
+		EVBUS_STORE(&rings->used, used, RELAXED);
 		return evbus__fail(EVBUS_ELIMIT, "a ring of %u slots of %u "
 		    "bytes and a pool of %u blocks of %u need %llu bytes; of "
 		    "ring_memory, %llu bytes, %llu are left",
@@ -173,7 +173,7 @@ take_memory(struct evbus__context *context, struct evbus__stream *stream,
 	outside->reference = evbus__alloc(context, outside->references *
 	    sizeof *outside->reference);
 	if (outside->reference == NULL) {
-		EVBUS_STORE(&rings->used, used, RELEASE);
+		EVBUS_STORE(&rings->used, used, RELAXED);
 		return evbus__fail(EVBUS_ENOMEM, "no memory for %u references",
 		    outside->references);
 	}

@@ -29,7 +29,7 @@ evbus__wake_readers(const struct evbus_stream *handle)
 	 * WAKE: acquire: the words of all that set attention are seen.
 	 * Partner: evbus__park_mark().
 	 */
-	(void)EVBUS_XCHG(&handle->ctl->attention, 0, ACQ_REL);
+	(void)EVBUS_XCHG(&handle->ctl->attention, 0, ACQUIRE);
 	EVBUS__DELAY(wake_taken);
 	evbus__epoch_begin(&context->epoch, record);
 	set = EVBUS_LOAD(&stream->set, ACQUIRE);		/* SET */

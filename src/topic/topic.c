@@ -149,7 +149,7 @@ make(struct evbus__context *context, struct evbus_publisher *self,
 		evbus__free(context, topic, sizeof *topic);
 		return error;
 	}
-	EVBUS_STORE(&topics->count, id, RELEASE);
+	EVBUS_STORE(&topics->count, id, RELAXED);
 	evbus__map_used(context->map, EVBUS__TABLE_TOPICS, id);
 	*result = topic;
 	return 0;

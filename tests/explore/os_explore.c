@@ -149,21 +149,6 @@ evbus__mutex_lock(struct evbus__mutex *m)
 	mutex_take(m);
 }
 
-int
-evbus__mutex_trylock(struct evbus__mutex *m)
-{
-	if (ex.current == 0) {
-		if (m->owner != 0)
-			return 0;
-		m->owner = 1;
-		return 1;
-	}
-	explore__point("mutex_trylock", 0);
-	explore__touch(&m->owner, sizeof m->owner, 1);
-	explore__loaded(explore__me());
-	return m->owner == 0 && mutex_take(m);
-}
-
 void
 evbus__mutex_unlock(struct evbus__mutex *m)
 {

@@ -34,7 +34,7 @@ scenario_open(const struct evbus_options *given, int cold)
 	memset(&scenario, 0, sizeof scenario);
 	if (given != NULL)
 		options = *given;
-	options.max_topics = 4;
+	set_default(&options.max_topics, 4);
 	options.max_readers = 4;
 	options.max_publishers = (uint32_t)explore_fibers() + 1;
 	options.max_streams = 2;

@@ -111,7 +111,13 @@ void scenario_finish(void);
 	S(lossy_x_lap_47) S(wait_x_wake_32) S(wait_x_wake_47) \
 	S(join_x_publish_32) S(join_x_publish_47) S(subscribe_x_no_memory) \
 	S(open_x_no_memory) S(topic_x_no_memory) S(unsubscribe_x_no_memory) \
-	S(leave_x_no_memory)
+	S(leave_x_no_memory) S(single_x_single) S(lossy_x_lap_twice) \
+	S(wait_x_timeout) S(close_x_timeout) S(owner_x_exit) \
+	S(unsubscribe_x_other) S(next_x_subscribe) S(stats_x_subscribe) \
+	S(flush_x_open) S(lossy_x_lap_ahead) S(reclaim_x_join) S(pin_x_leave) \
+	S(claim_x_look) S(topic_x_grow) \
+	S(look_x_topic) S(look_x_reader) S(look_x_thread) S(free_x_poll) \
+	S(free_x_close)
 
 #define SCENARIO__DECLARE(name) extern const struct explore_test name;
 SCENARIOS(SCENARIO__DECLARE)
