@@ -249,8 +249,10 @@ $(B)/faults/libevbus.a: $(STATIC) tests/faults/outside
 	$(Q)objcopy --redefine-syms=$(@D)/names --remove-section='.gnu.lto_*' \
 	    $(STATIC) $@
 
-$(B)/tests/faults/test_syscalls: $(B)/faults/libevbus.a
-$(B)/tests/faults/test_syscalls: private FIRST_OBJECTS = -Wl,--whole-archive \
+FAULTY := $(call programs,tests/faults/test_syscalls.c \
+	tests/faults/test_refused.c)
+$(FAULTY): $(B)/faults/libevbus.a
+$(FAULTY): private FIRST_OBJECTS = -Wl,--whole-archive \
 	$(B)/faults/libevbus.a -Wl,--no-whole-archive
 
 # What a test finds in its environment; tests/run.sh tells more.
@@ -453,6 +455,8 @@ verify: $(SETUP)	## everything, in turn; takes a long while
 	$(Q)$(MAKE) --no-print-directory test SANITIZE=thread
 	$(Q)$(MAKE) --no-print-directory spin
 	$(Q)$(MAKE) --no-print-directory stress
+	$(Q)$(MAKE) --no-print-directory delays
+	$(Q)$(MAKE) --no-print-directory flakes
 	$(Q)$(MAKE) --no-print-directory soak
 	$(Q)$(MAKE) --no-print-directory fuzz
 	$(Q)$(MAKE) --no-print-directory coverage

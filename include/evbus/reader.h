@@ -5,7 +5,8 @@
  * A reader is a place in one or more streams, with its own cursor in each; it
  * is run by one thread at a time.  Subscriptions - a pattern and a handler -
  * hang on it.  A lossless reader holds publishers back when it lags; a lossy
- * one never does, and is told exactly what it lost (D1, D2).
+ * one never does, and is told exactly what it lost (D1, D2).  A lossless one may
+ * be opened so that it becomes lossy before it harms others (S1).
  */
 #ifndef EVBUS_READER_H
 #define EVBUS_READER_H
@@ -27,6 +28,14 @@ struct evbus_reader_options {
 	uint64_t sequence;		/* for EVBUS_START_SEQUENCE */
 	int64_t spin_ns;		/* evbus_wait() spins this long before it
 					 * sleeps; 0: 20 us, -1: not at all */
+	/*
+	 * When a lossless reader that holds publishers up is made lossy, in the
+	 * stream where it does so; such a reader reads copies.
+	 */
+	uint64_t max_lag;		/* a publish would put it further behind
+					 * than so many events; 0: never */
+	int64_t stall_ns;		/* publishers were held up at one place
+					 * for so long; 0: never */
 };
 
 /* Zero means default. */
@@ -49,6 +58,7 @@ struct evbus_reader_stats {
 	uint64_t parks;		/* times it slept */
 	uint64_t verdicts;	/* handlers' answers that were refused */
 	uint64_t streams;	/* cursors it has */
+	uint64_t demoted;	/* streams in which it was made lossy */
 	char name[32];
 };
 

@@ -235,7 +235,7 @@ evbus__thread_adopt(struct evbus__context *context,
 void
 evbus__thread_give_up(struct evbus_publisher *publisher)
 {
-	EVBUS_STORE(&publisher->used, 0, RELEASE);
+	EVBUS_STORE(&publisher->used, 0, RELAXED);
 }
 
 static void

@@ -22,6 +22,8 @@ struct evbus__thread {
 enum {
 	EVBUS__WAIT_NONE,
 	EVBUS__WAIT_SPACE,	/* wait_what: stream; wait_need: gate */
+	EVBUS__WAIT_POOL,	/* the same, for what lies outside the slots */
+	EVBUS__WAIT_FLUSH,	/* the same; nobody is demoted for it */
 	EVBUS__WAIT_READER	/* wait_what: reader whose handler must end */
 };
 

@@ -201,7 +201,7 @@ evbus_free(struct evbus *bus)
 	error = evbus__check_fork(&bus->context);
 	if (error != 0)
 		return error;
-	if (EVBUS_LOAD(&bus->context.state, ACQUIRE) != EVBUS__CLOSED)
+	if (EVBUS_LOAD(&bus->context.state, RELAXED) != EVBUS__CLOSED)
 		return evbus__fail(EVBUS_EBUSY,
 		    "the bus is not closed: call evbus_close() first");
 	if (evbus__workers_join(bus, 0) > 0 || evbus__somebody_inside(bus))

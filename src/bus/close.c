@@ -51,7 +51,7 @@ wait_for_sections(struct evbus__context *context)
 static void
 set_state(struct evbus__context *context, enum evbus__state state)
 {
-	EVBUS_STORE(&context->state, (uint32_t)state, RELEASE);
+	EVBUS_STORE(&context->state, (uint32_t)state, RELAXED);
 	EVBUS_STORE(&context->map->header->state, (uint32_t)state, RELAXED);
 }
 
@@ -112,21 +112,25 @@ open_claims(const struct evbus__context *context,
 static int
 is_open(const struct evbus_reader *reader)
 {
-	uint32_t state = EVBUS_LOAD(&reader->state, ACQUIRE);
+	uint32_t state = EVBUS_LOAD(&reader->state, RELAXED);
 
 	return state == EVBUS__READER_OPEN || state == EVBUS__READER_CLOSING;
 }
 
+/* Committed, not passed; `owed`: only where it is lossless. */
 static uint64_t
-left_for(const struct evbus_reader *reader)
+left_for(const struct evbus_reader *reader, int owed)
 {
 	uint32_t i, places = reader->places;
 	uint64_t left = 0, tail, next;
 
 	for (i = 0; i < places; i++) {
+		if (owed && (reader->lossy || EVBUS_LOAD(
+		    &reader->place[i]->cursor->demoted, RELAXED) != 0))
+			continue;
 		tail = EVBUS_LOAD(&reader->place[i]->stream->pub.ctl->tail,
 		    RELAXED);
-		next = EVBUS_LOAD(&reader->place[i]->cursor->next, ACQUIRE);
+		next = EVBUS_LOAD(&reader->place[i]->cursor->next, RELAXED);
 		left += tail > next ? tail - next : 0;
 	}
 	return left;
@@ -139,7 +143,7 @@ holds_payload(const struct evbus_reader *reader)
 	uint32_t i, places = reader->places;
 
 	for (i = 0; i < places; i++)
-		if (EVBUS_LOAD(&reader->place[i]->cursor->pin, ACQUIRE) != 0)
+		if (EVBUS_LOAD(&reader->place[i]->cursor->pin, RELAXED) != 0)
 			return 1;
 	return 0;
 }
@@ -158,11 +162,11 @@ all_idle(struct evbus__context *context)
 		reader = readers->reader[i];
 		if (!is_open(reader))
 			continue;
-		/* The cursor first: who moved it is then seen running, and
-		 * its counters, once it is not. */
-		if ((!reader->lossy && left_for(reader) > 0) ||
+		/* What is missed here is seen when it is looked for again,
+		 * behind the fence that follows ENDING. */
+		if (left_for(reader, 1) > 0 ||
 		    holds_payload(reader) ||
-		    (EVBUS_LOAD(&reader->entry->running, ACQUIRE) & 1) != 0)
+		    (EVBUS_LOAD(&reader->entry->running, RELAXED) & 1) != 0)
 			idle = 0;
 	}
 	evbus__mutex_unlock(&context->lock);
@@ -237,14 +241,14 @@ fill_report(struct evbus *bus, struct evbus_report *report)
 			row->lost = stats.lost;
 			row->lag_max = stats.lag_max;
 		}
-		row->left = left_for(reader);
+		row->left = left_for(reader, 0);
 		row->lossy = reader->lossy;
 		/* Not who only looks whether there is something to read. */
-		row->running = (EVBUS_LOAD(&reader->entry->running, ACQUIRE) &
+		row->running = (EVBUS_LOAD(&reader->entry->running, RELAXED) &
 		    1) != 0 &&
-		    EVBUS_LOAD(&reader->entry->current, ACQUIRE) != 0;
+		    EVBUS_LOAD(&reader->entry->current, RELAXED) != 0;
 		report->delivered += row->delivered;
-		report->left += row->lossy ? 0 : row->left;
+		report->left += left_for(reader, 1);
 		report->lost += row->lost;
 		report->running += (unsigned)row->running;
 	}

@@ -13,10 +13,14 @@ is_gated(struct evbus__stream *stream, struct evbus_publisher *self)
 	struct evbus__context *context = stream->context;
 	struct evbus__epoch_record *record =
 	    &evbus__thread_of(context, self)->epoch;
-	int gated;
+	const struct evbus__set *set;
+	int gated = 0;
+	uint32_t i;
 
 	evbus__epoch_begin(&context->epoch, record);
-	gated = EVBUS_LOAD(&stream->set, ACQUIRE)->gating > 0;	/* SET */
+	set = EVBUS_LOAD(&stream->set, ACQUIRE);		/* SET */
+	for (i = 0; i < set->gating && !gated; i++)
+		gated = evbus__member_gates(&set->member[i]);
 	evbus__epoch_end(&context->epoch, record);
 	return gated;
 }
@@ -31,7 +35,8 @@ flush_stream(struct evbus__stream *stream, struct evbus_publisher *self,
 	    evbus__gate_now(stream, self) < tail)
 		error = evbus__check_open(stream->context) != 0 ?
 		    evbus__failed() :
-		    evbus__gate_wait(stream, self, tail, deadline);
+		    evbus__gate_wait(stream, self, EVBUS__WAIT_FLUSH, tail,
+		    deadline);
 	if (error == EVBUS_ETIMEDOUT)
 		return evbus__fail(EVBUS_ETIMEDOUT, "a reader of stream "
 		    "\"%s\" is still behind", stream->pattern);

@@ -64,6 +64,17 @@ holds_too_many(struct evbus__stream *stream, struct evbus_publisher *publisher,
 	    stream->outside.blocks);
 }
 
+/* A reader may hold an entry for longer than its stall_ns. */
+static void
+demote_stalled(struct evbus__stream *stream, struct evbus_publisher *publisher,
+    int references)
+{
+	uint64_t oldest = evbus__outside_oldest(&stream->outside, references);
+
+	if (oldest != UINT64_MAX)
+		(void)evbus__gate_due(stream, publisher, 0, oldest + 1);
+}
+
 /* 0: look again; or why not to wait any longer. */
 static int
 wait_for_entry(struct evbus__stream *stream, struct evbus_publisher *publisher,
@@ -85,8 +96,8 @@ wait_for_entry(struct evbus__stream *stream, struct evbus_publisher *publisher,
 	}
 	if (oldest != UINT64_MAX &&
 	    evbus__gate_now(stream, publisher) <= oldest)
-		return evbus__gate_wait(stream, publisher, oldest + 1,
-		    deadline);
+		return evbus__gate_wait(stream, publisher, EVBUS__WAIT_POOL,
+		    oldest + 1, deadline);
 	EVBUS__DELAY(pool_wait);
 	/* Another publisher is about to use or free it, or a lossy reader
 	 * still looks at it: neither waits for us. */
@@ -110,6 +121,7 @@ evbus__take_outside(struct evbus__stream *stream,
 	(void)EVBUS_FETCH_ADD(&ctl->outside_empty, 1, RELAXED);
 	deadline = evbus__deadline(how->timeout_ns);
 	do {
+		demote_stalled(stream, publisher, how->release != NULL);
 		evbus__stream_reclaim(stream, publisher);
 		*first = take_all(stream, n, how, data, size);
 		if (*first != 0)

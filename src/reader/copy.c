@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * copy.c - layer 4: how a lossy reader reads (D2, D5, L1).
+ * copy.c - layer 4: how a reader reads that is lossy or may be demoted (D2, D5,
+ * L1).
  *
- * Producers do not wait for it, so a slot may be written while it is read.  It
+ * Producers need not wait for it, so a slot may be written while it is read.  It
  * copies a batch word by word, then proves by the tail that none of it was
  * claimed again meanwhile:
  *
@@ -46,6 +47,12 @@ copy_words(void *to, const void *from, size_t n)
 		dst[i] = EVBUS_LOAD(&src[i], RELAXED);
 }
 
+static uint64_t
+least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 /* Bytes of a slot that are worth copying, never more than the slot has. */
 static size_t
 bytes_of(const struct evbus_stream *stream, uint64_t meta)
@@ -53,8 +60,7 @@ bytes_of(const struct evbus_stream *stream, uint64_t meta)
 	size_t size = evbus__meta_flags(meta) & EVBUS_SLOT_OUTSIDE ?
 	    sizeof(struct evbus_outside) : evbus__meta_size(meta);
 
-	if (size > stream->inline_max)
-		size = stream->inline_max;
+	size = (size_t)least(size, stream->inline_max);
 	return (stream->header_size + size + 7) & ~(size_t)7;
 }
 
@@ -122,10 +128,8 @@ refill(struct evbus__place *place)
 		 * Lapped while copying: next time stay clear of the producers,
 		 * more each time, up to half of the ring.
 		 */
-		place->slack = place->slack == 0 ? EVBUS__COPY_BATCH :
-		    place->slack * 2;
-		if (place->slack > capacity / 2)
-			place->slack = (uint32_t)(capacity / 2);
+		place->slack = (uint32_t)least(EVBUS__COPY_BATCH +
+		    (uint64_t)place->slack * 2, capacity / 2);
 		lose_until(place, oldest);
 		place->batch = 0;
 		place->batch_at = 0;

@@ -2,7 +2,7 @@
 /*
  * next.c - layer 4: events one by one, without handlers being called.
  *
- * The event lies in its slot (or in a lossy reader's copy), and the cursor
+ * The event lies in its slot (or in a copy of it), and the cursor
  * stands before it until evbus_done().
  */
 #include "reader/run.h"
@@ -54,7 +54,7 @@ slot_there(struct evbus__place *place)
 {
 	const struct evbus_header *header;
 
-	if (place->cursor->lossy)
+	if (place->copy != NULL)
 		return evbus__copy_next(place);
 	header = evbus__slot(&place->stream->pub, place->next);
 	/* STAMP: acquire, partner evbus__stamp(). */

@@ -55,13 +55,13 @@ evbus__reader_join(struct evbus_reader *reader, struct evbus_publisher *self,
 	place->stream = stream;
 	place->look = 1;
 	place->calls_of = reader->entry;
-	if (reader->lossy) {
+	if (reader->copies) {
 		place->copy = evbus__alloc(context,
 		    (size_t)EVBUS__COPY_BATCH << stream->pub.shift);
 		if (place->copy == NULL) {
 			free_place(context, place);
 			return evbus__fail(EVBUS_ENOMEM,
-			    "no memory for a lossy reader's copies");
+			    "no memory for a reader's copies");
 		}
 	}
 	place->cursor = evbus__map_entry(context->map, EVBUS__TABLE_CURSORS,
@@ -71,6 +71,9 @@ evbus__reader_join(struct evbus_reader *reader, struct evbus_publisher *self,
 	member.cursor = place->cursor;
 	member.reader = reader->entry;
 	member.park = reader->park;
+	member.max_lag = reader->max_lag <= stream->pub.mask ?
+	    reader->max_lag : stream->pub.mask + 1;
+	member.stall_ns = reader->stall_ns;
 	error = evbus__stream_join(stream, self, &member, reader->lossy,
 	    (int)start, reader->start_sequence);
 	if (error != 0) {
@@ -83,7 +86,7 @@ evbus__reader_join(struct evbus_reader *reader, struct evbus_publisher *self,
 	 * A lossless cursor holds the gate from now on; what lies below the
 	 * tail may have been taken back before it came, or is being so now.
 	 */
-	place->pin_below = reader->lossy ? UINT64_MAX :
+	place->pin_below = reader->copies ? UINT64_MAX :
 	    EVBUS_LOAD(&stream->pub.ctl->tail, RELAXED);
 	reader->place[places] = place;
 	/* Release, partner: acquire where places is read. */
@@ -149,7 +152,7 @@ evbus__place_ready(const struct evbus__place *place)
 		return 1;
 	stamp = EVBUS_LOAD(&evbus__slot(&place->stream->pub,
 	    place->next)->stamp, RELAXED);
-	/* A lossy reader that was lapped sees a later lap's stamp. */
+	/* A reader that was lapped sees a later lap's stamp. */
 	return stamp == place->next + 1 ||
-	    (place->cursor->lossy && stamp > place->next + 1);
+	    (place->copy != NULL && stamp > place->next + 1);
 }

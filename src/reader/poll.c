@@ -359,7 +359,10 @@ run_in_place(struct evbus_reader *reader, struct evbus__place *place,
 	return passed;
 }
 
-/* The same for a lossy reader, from copies. */
+/*
+ * The same from copies.  Who still gates producers lets them have what it has
+ * passed each time that it copies, and at once when one waits.
+ */
 static unsigned
 run_copies(struct evbus_reader *reader, struct evbus__place *place,
     unsigned budget)
@@ -376,6 +379,10 @@ run_copies(struct evbus_reader *reader, struct evbus__place *place,
 		    passed + 1 == budget ? EVBUS_EVENT_END_OF_BATCH : 0);
 		place->next++;
 		passed++;
+		if (!reader->lossy && (place->batch_at == place->batch ||
+		    EVBUS_LOAD(&place->stream->pub.ctl->waiters, RELAXED) !=
+		    0))
+			evbus__place_publish(place);
 	}
 	if (place->next != first)
 		evbus__place_publish(place);
@@ -401,7 +408,7 @@ run_place(struct evbus_reader *reader, struct evbus__place *place,
 {
 	unsigned passed;
 
-	passed = reader->lossy ? run_copies(reader, place, budget) :
+	passed = reader->copies ? run_copies(reader, place, budget) :
 	    run_in_place(reader, place, budget);
 	if (passed == 0)
 		return 0;

@@ -94,6 +94,13 @@ check_options(const struct evbus_reader_options *options)
 		return evbus__fail(EVBUS_EINVAL, "spin_ns is %lld; it must be "
 		    "-1 or a number of nanoseconds",
 		    (long long)options->spin_ns);
+	if (options->stall_ns < 0)
+		return evbus__fail(EVBUS_EINVAL, "stall_ns is %lld; it must be "
+		    "0 or a number of nanoseconds",
+		    (long long)options->stall_ns);
+	if (options->lossy && (options->max_lag != 0 || options->stall_ns != 0))
+		return evbus__fail(EVBUS_EINVAL, "max_lag and stall_ns make a "
+		    "lossless reader lossy; this one is lossy already");
 	return 0;
 }
 
@@ -111,6 +118,10 @@ set_up(struct evbus_reader *reader, const struct evbus_reader_options *options,
 	reader->park = evbus__map_entry(context->map, EVBUS__TABLE_PARKS,
 	    reader->index);
 	reader->lossy = options->lossy != 0;
+	reader->max_lag = options->max_lag;
+	reader->stall_ns = options->stall_ns;
+	reader->copies = reader->lossy || reader->max_lag != 0 ||
+	    reader->stall_ns != 0;
 	reader->fence_full = context->fence_full;
 	reader->start = options->start;
 	reader->start_sequence = options->sequence;
@@ -261,7 +272,7 @@ evbus__reader_closed(struct evbus_reader *reader)
 	reader->emptied = 0;
 	free_kept(reader);
 	EVBUS_STORE(&reader->entry->used, 0, RELAXED);
-	EVBUS_STORE(&reader->state, EVBUS__READER_CLOSED, RELEASE);
+	EVBUS_STORE(&reader->state, EVBUS__READER_CLOSED, RELAXED);
 	EVBUS_STORE(&reader->closes, reader->closes + 1, RELEASE);
 	give_slot(reader);
 }
@@ -372,6 +383,7 @@ add_place(struct evbus_reader_stats *stats, const struct evbus__place *place)
 	stats->lost += EVBUS_LOAD(&cursor->lost, RELAXED);
 	stats->passed += seen - cursor->start;
 	stats->lag += tail > seen ? tail - seen : 0;
+	stats->demoted += EVBUS_LOAD(&cursor->demoted, RELAXED);
 	if (lag_max > stats->lag_max)
 		stats->lag_max = lag_max;
 }

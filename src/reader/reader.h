@@ -78,10 +78,11 @@ struct evbus__place {
 	uint32_t look;			/* slots to look ahead */
 	uint32_t slack;			/* slots to stay clear of the producers
 					 * after having been lapped */
-	uint32_t batch;			/* copied slots, lossy only */
+	uint32_t batch;			/* copied slots */
 	uint32_t batch_at;		/* the next of them */
 	uint64_t batch_first;		/* sequence of the first */
-	unsigned char *copy;		/* EVBUS__COPY_BATCH slots; lossy only */
+	unsigned char *copy;		/* EVBUS__COPY_BATCH slots; or NULL:
+					 * it reads in place */
 	/* Counts since the last flush to the cursor. */
 	uint64_t delivered;
 	uint64_t skipped;
@@ -117,6 +118,9 @@ struct evbus_reader {
 	struct evbus__matches **table;	/* by topic id */
 	size_t table_size;
 	int lossy;
+	int copies;			/* it is lossy, or may become so */
+	uint64_t max_lag;
+	int64_t stall_ns;
 	int fence_full;
 	enum evbus_start start;
 	uint64_t start_sequence;

@@ -181,7 +181,8 @@ evbus__outside_reclaim(struct evbus__outside_table *table, uint64_t gate,
 		EVBUS_FENCE(SEQ_CST);
 		EVBUS__DELAY(outside_gone);
 		if (pinned(ticket, arg)) {
-			EVBUS_STORE(&table->state[i], ticket, RELEASE);
+			/* A read-modify-write: HOLD goes on through it. */
+			(void)EVBUS_XCHG(&table->state[i], ticket, RELAXED);
 			continue;
 		}
 		give_back(table, i);

@@ -35,6 +35,12 @@ struct evbus__cursor {
 	uint32_t stream;	/* number */
 	uint32_t used;
 	uint32_t lossy;
+
+	/* Written by publishers that it holds up (stream/demote.c). */
+	uint64_t stalled_at;	/* `next` + 1, then; 0: never */
+	int64_t stalled_since;	/* monotonic, ns */
+	uint32_t demoted;	/* it gates no more */
+	uint32_t reserved;
 };
 _Static_assert(offsetof(struct evbus__cursor, delivered) == 128 &&
     sizeof(struct evbus__cursor) == 256, "cursor is locked");

@@ -87,9 +87,19 @@ visit_claims(struct search *search, uint32_t stream, uint64_t gate)
 	}
 }
 
+/* Must this cursor move, or does time alone end the wait (stall_ns)? */
+static int
+must_move(const struct evbus__member *member, unsigned kind, uint64_t gate)
+{
+	return EVBUS_LOAD(&member->cursor->next, RELAXED) < gate &&
+	    evbus__member_gates(member) &&
+	    (kind == EVBUS__WAIT_FLUSH || member->stall_ns == 0);
+}
+
 /* Who must move before the gate of a stream reaches `gate`? */
 static void
-visit_stream(struct search *search, uint32_t number, uint64_t gate)
+visit_stream(struct search *search, unsigned kind, uint32_t number,
+    uint64_t gate)
 {
 	struct evbus__context *context = search->context;
 	struct evbus__stream *stream = evbus__stream_number(context, number);
@@ -101,7 +111,7 @@ visit_stream(struct search *search, uint32_t number, uint64_t gate)
 	evbus__epoch_begin(&context->epoch, record);
 	set = EVBUS_LOAD(&stream->set, ACQUIRE);		/* SET */
 	for (i = 0; i < set->gating; i++)
-		if (EVBUS_LOAD(&set->member[i].cursor->next, RELAXED) < gate)
+		if (must_move(&set->member[i], kind, gate))
 			visit(search, evbus__publisher_by_id(context,
 			    runner(set->member[i].reader, search->alone)));
 	evbus__epoch_end(&context->epoch, record);
@@ -123,10 +133,10 @@ static void
 expand(struct search *search, unsigned kind, uint64_t what, uint64_t need)
 {
 	EVBUS_ASSERT(kind != EVBUS__WAIT_NONE);
-	if (kind == EVBUS__WAIT_SPACE)
-		visit_stream(search, (uint32_t)what, need);
-	else
+	if (kind == EVBUS__WAIT_READER)
 		visit_reader(search, what);
+	else
+		visit_stream(search, kind, (uint32_t)what, need);
 }
 
 static void

@@ -93,12 +93,14 @@ try_once(struct evbus__stream *stream, struct evbus_publisher *publisher,
 	return result;
 }
 
-/* Sleep until the gate may have moved; 0, or EVBUS_ETIMEDOUT. */
+/* Sleep until the gate may have moved, or a reader may be demoted; 0, or
+ * EVBUS_ETIMEDOUT. */
 static int
 sleep_for_gate(struct evbus__stream *stream, struct evbus_publisher *publisher,
-    uint64_t gate, int64_t deadline)
+    unsigned kind, uint64_t gate, int64_t deadline)
 {
 	struct evbus_ring_ctl *ctl = stream->pub.ctl;
+	int64_t due = EVBUS_FOREVER;
 	uint32_t word;
 
 	/* SPACE: see evbus__space_wake(). */
@@ -109,11 +111,19 @@ sleep_for_gate(struct evbus__stream *stream, struct evbus_publisher *publisher,
 	/* Without a lossless reader it is a commit that makes room. */
 	evbus__park_mark(ctl);
 	evbus__fence_heavy();
+	/* As for a tail that lies a ring's length above the gate. */
+	if (kind != EVBUS__WAIT_FLUSH)
+		due = evbus__gate_due(stream, publisher, kind ==
+		    EVBUS__WAIT_POOL ? 0 : gate + stream->pub.mask + 1, gate);
 	if (evbus__gate_now(stream, publisher) >= gate ||
 	    EVBUS_LOAD(&stream->context->state, RELAXED) != EVBUS__OPEN)
 		return 0;
 	EVBUS__DELAY(space_sleep);
-	return evbus__futex_wait(&ctl->space, word, deadline);
+	if (due == EVBUS_FOREVER || (deadline != EVBUS_FOREVER &&
+	    deadline <= due))
+		return evbus__futex_wait(&ctl->space, word, deadline);
+	(void)evbus__futex_wait(&ctl->space, word, due);
+	return 0;
 }
 
 /* The bus is not open, but a handler may wait on: not in a tight loop. */
@@ -130,18 +140,19 @@ pause_while_closing(struct evbus__stream *stream)
  */
 int
 evbus__gate_wait(struct evbus__stream *stream,
-    struct evbus_publisher *publisher, uint64_t gate, int64_t deadline)
+    struct evbus_publisher *publisher, unsigned kind, uint64_t gate,
+    int64_t deadline)
 {
 	struct evbus__context *context = stream->context;
 	int result;
 
-	result = evbus__wait_note(context, publisher, EVBUS__WAIT_SPACE,
+	result = evbus__wait_note(context, publisher, kind,
 	    stream->pub.number, gate);
 	if (result != 0) {
 		(void)EVBUS_FETCH_ADD(&stream->pub.ctl->deadlocks, 1, RELAXED);
 		return result;
 	}
-	result = sleep_for_gate(stream, publisher, gate, deadline);
+	result = sleep_for_gate(stream, publisher, kind, gate, deadline);
 	evbus__wait_forget(context, publisher);
 	pause_while_closing(stream);
 	if (result == 0 && evbus__has_passed(deadline))
@@ -161,7 +172,7 @@ wait_for_space(struct evbus__stream *stream, struct evbus_publisher *publisher,
 	(void)EVBUS_FETCH_ADD(&ctl->waits, 1, RELAXED);
 	(void)EVBUS_FETCH_ADD(&ctl->waiting, 1, RELAXED);
 	do {
-		waited = evbus__gate_wait(stream, publisher,
+		waited = evbus__gate_wait(stream, publisher, EVBUS__WAIT_SPACE,
 		    need - stream->pub.mask - 1, deadline);
 		if (waited == EVBUS_EDEADLK) {
 			result = waited;

@@ -50,16 +50,16 @@ raise_to(uint64_t *word, uint64_t value)
 
 /* The smallest gating cursor, or the frontier up to `until`; in a section. */
 static uint64_t
-lowest(struct evbus__stream *stream, uint64_t until)
+lowest(struct evbus__stream *stream, const struct evbus__set *set,
+    uint64_t until)
 {
 	struct evbus_ring_ctl *ctl = stream->pub.ctl;
-	const struct evbus__set *set;
 	uint64_t low = UINT64_MAX, next;
 	uint32_t i;
 
-	/* SET: acquire, partner evbus__stream_join() and _leave(). */
-	set = EVBUS_LOAD(&stream->set, ACQUIRE);
 	for (i = 0; i < set->gating; i++) {
+		if (!evbus__member_gates(&set->member[i]))
+			continue;
 		/* GATE: acquire, partner: the reader's store of its cursor. */
 		next = EVBUS_LOAD(&set->member[i].cursor->next, ACQUIRE);
 		EVBUS__DELAY(gate_cursor);
@@ -89,12 +89,20 @@ evbus__gate_refresh(struct evbus__stream *stream,
 	    &evbus__thread_of(context, publisher)->epoch;
 	struct evbus_ring_ctl *ctl = stream->pub.ctl;
 	uint64_t capacity = stream->pub.mask + 1;
-	uint64_t limit, fresh, want;
+	uint64_t limit, fresh, want, most;
+	const struct evbus__set *set;
 
 	want = need + capacity / 8;
 	evbus__epoch_begin(&context->epoch, record);
-	fresh = lowest(stream, want > capacity ? want - capacity : 0) +
+	/* SET: acquire, partner evbus__stream_join() and _leave(). */
+	set = EVBUS_LOAD(&stream->set, ACQUIRE);
+	(void)evbus__demote_late(stream, set, need,
+	    need > capacity ? need - capacity : 0);
+	most = evbus__lag_limit(set);
+	fresh = lowest(stream, set, want > capacity ? want - capacity : 0) +
 	    capacity;
+	if (fresh > most)
+		fresh = most;
 	if (fresh > want)
 		fresh = want;
 	limit = EVBUS_LOAD(&ctl->limit, ACQUIRE);
@@ -120,7 +128,24 @@ evbus__gate_now(struct evbus__stream *stream, struct evbus_publisher *publisher)
 	uint64_t low;
 
 	evbus__epoch_begin(&context->epoch, record);
-	low = lowest(stream, EVBUS_LOAD(&stream->pub.ctl->tail, RELAXED));
+	low = lowest(stream, EVBUS_LOAD(&stream->set, ACQUIRE),	/* SET */
+	    EVBUS_LOAD(&stream->pub.ctl->tail, RELAXED));
 	evbus__epoch_end(&context->epoch, record);
 	return low;
+}
+
+int64_t
+evbus__gate_due(struct evbus__stream *stream, struct evbus_publisher *publisher,
+    uint64_t need, uint64_t gate)
+{
+	struct evbus__context *context = stream->context;
+	struct evbus__epoch_record *record =
+	    &evbus__thread_of(context, publisher)->epoch;
+	int64_t due;
+
+	evbus__epoch_begin(&context->epoch, record);
+	due = evbus__demote_late(stream,
+	    EVBUS_LOAD(&stream->set, ACQUIRE), need, gate);	/* SET */
+	evbus__epoch_end(&context->epoch, record);
+	return due;
 }

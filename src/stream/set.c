@@ -179,6 +179,7 @@ evbus__stream_join(struct evbus__stream *stream, struct evbus_publisher *self,
 		return evbus__fail(EVBUS_ENOMEM, "no memory for a cursor in "
 		    "stream \"%s\"", stream->pattern);
 	cursor->lossy = (uint32_t)lossy;
+	evbus__demotion_reset(cursor);
 	EVBUS_STORE(&cursor->pin, 0, RELAXED);
 	held = EVBUS_LOAD(&ctl->limit, RELAXED) - capacity;
 	EVBUS_STORE(&cursor->next, held, RELAXED);

@@ -23,11 +23,13 @@ struct evbus__member {
 	struct evbus__cursor *cursor;
 	struct evbus__reader_entry *reader;
 	struct evbus__park *park;
+	uint64_t max_lag;		/* 0: none; at most the capacity */
+	int64_t stall_ns;		/* 0: none */
 };
 
 /* All cursors in a stream, the gating ones first; swapped whole. */
 struct evbus__set {
-	uint32_t gating;
+	uint32_t gating;		/* unless demoted */
 	uint32_t count;
 	struct evbus__member member[];
 };
@@ -92,6 +94,9 @@ uint64_t evbus__gate_refresh(struct evbus__stream *, struct evbus_publisher *,
     uint64_t need);
 /* The smallest lossless cursor, or what is committed where there is none. */
 uint64_t evbus__gate_now(struct evbus__stream *, struct evbus_publisher *);
+/* evbus__demote_late(), in a section of its own. */
+int64_t evbus__gate_due(struct evbus__stream *, struct evbus_publisher *,
+    uint64_t need, uint64_t gate);
 
 /* The first sequence in [from, until) that is neither committed nor a hole, or
  * `until`. */
@@ -104,11 +109,25 @@ int evbus__stream_join(struct evbus__stream *, struct evbus_publisher *self,
 void evbus__stream_leave(struct evbus__stream *, struct evbus_publisher *self,
     struct evbus__cursor *);
 
+/* demote.c; called in a section, with the set of that section. */
+int evbus__member_gates(const struct evbus__member *);
+void evbus__demotion_reset(struct evbus__cursor *);
+/*
+ * Demote readers that are too far behind for a tail of `need` (0: none), and
+ * those that stand below `gate` since too long; returns when the next is due,
+ * or EVBUS_FOREVER.
+ */
+int64_t evbus__demote_late(struct evbus__stream *, const struct evbus__set *,
+    uint64_t need, uint64_t gate);
+/* The tail beyond which a reader's max_lag is passed. */
+uint64_t evbus__lag_limit(const struct evbus__set *);
+
 /* full.c */
 int evbus__claim_slow(struct evbus__stream *, struct evbus_publisher *,
     uint64_t n, int64_t timeout_ns, uint64_t *sequence);
+/* `kind`: EVBUS__WAIT_SPACE, _POOL or _FLUSH. */
 int evbus__gate_wait(struct evbus__stream *, struct evbus_publisher *,
-    uint64_t gate, int64_t deadline);
+    unsigned kind, uint64_t gate, int64_t deadline);
 /* A reader moved its cursor while publishers wait: let them look. */
 void evbus__space_wake(struct evbus_ring_ctl *);
 

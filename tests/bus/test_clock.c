@@ -2,10 +2,10 @@
 /*
  * test_clock.c - why: people set clocks back, and machines stand still.
  *
- * The clocks of this program are the test's.  The time of day jumps by a day to
- * and fro at every look: nothing may look at it.  The monotonic clock can be
- * stopped: then events still wake who waits for them, and when it goes on, waits
- * end in time.
+ * The clocks of this program are the test's.  The time of day jumps by a day,
+ * ahead and back, at every look: nothing may look at it.  The monotonic clock
+ * can be stopped: then events still wake who waits for them, and when it goes
+ * on, waits end in time.
  */
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -18,7 +18,7 @@
 #define DAY	86400
 
 static unsigned looks;			/* atomic: at the time of day */
-static int64_t stopped;			/* atomic: monotonic ns; 0: it goes */
+static int64_t stopped;			/* atomic: monotonic; 0: it goes */
 
 static int
 real(clockid_t clock, struct timespec *time)

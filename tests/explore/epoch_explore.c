@@ -47,6 +47,7 @@ evbus__epoch_register(struct evbus__epoch *e, struct evbus__epoch_record *r)
 	r->fiber = ex.current;
 	r->next = e->records;
 	e->records = r;
+	explore__event_on(OBJECT_EPOCH, 0);
 	TRACE("register", r, 0, 0, -1, NULL, "", 0);
 }
 
@@ -61,6 +62,7 @@ evbus__epoch_unregister(struct evbus__epoch *e, struct evbus__epoch_record *r)
 	for (p = &e->records; *p != r; p = &(*p)->next)
 		EXPLORE_ASSERT(*p != NULL);
 	*p = r->next;
+	explore__event_on(OBJECT_EPOCH, 0);
 	TRACE("unregister", r, 0, 0, -1, NULL, "", 0);
 }
 
@@ -75,6 +77,7 @@ evbus__epoch_begin(struct evbus__epoch *e, struct evbus__epoch_record *r)
 		explore_fail("epoch_begin: the record has been freed");
 	if (r->depth++ > 0)
 		return;
+	r->began = explore__event_following(OBJECT_EPOCH);
 	if (ex.current != 0) {
 		explore__tick(f);
 		join_in(&f->clock, &e->called);
@@ -86,6 +89,7 @@ void
 evbus__epoch_end(struct evbus__epoch *e, struct evbus__epoch_record *r)
 {
 	struct fiber *f = explore__me();
+	uint64_t event;
 	int id;
 
 	explore__point("epoch_end", 0);
@@ -93,6 +97,7 @@ evbus__epoch_end(struct evbus__epoch *e, struct evbus__epoch_record *r)
 	EXPLORE_ASSERT(r->depth > 0);
 	if (--r->depth > 0)
 		return;
+	event = explore__event_before(OBJECT_EPOCH);
 	if (ex.current != 0) {
 		explore__tick(f);
 		join_out(&e->ended, &f->clock);
@@ -104,6 +109,7 @@ evbus__epoch_end(struct evbus__epoch *e, struct evbus__epoch_record *r)
 			continue;
 		explore__join(&ex.fiber[id].epoch, &f->clock);
 		ex.fiber[id].sections--;
+		explore__event_of(&ex.fiber[id], event);
 	}
 	r->waiters = 0;
 	TRACE("end section", r, 0, 0, -1, NULL, "", 0);
@@ -115,6 +121,7 @@ evbus__epoch_synchronize(struct evbus__epoch *e,
 {
 	struct fiber *f = explore__me();
 	struct evbus__epoch_record *r;
+	uint64_t open = 0;
 
 	explore__point("epoch_synchronize", 0);
 	explore__touch(e, 8, 1);
@@ -137,11 +144,14 @@ evbus__epoch_synchronize(struct evbus__epoch *e,
 			continue;
 		r->waiters |= 1u << ex.current;
 		f->sections++;
+		open += r->began;
 	}
+	explore__event_on(OBJECT_EPOCH, open);
 	TRACE("synchronize", e, 0, 0, -1, f->sections ? "waits" : NULL, "", 0);
 	if (f->sections > 0)
 		explore__block(FIBER_EPOCH, e, "epoch_synchronize", 0);
 	explore__tick(f);
+	explore__event_woken(OBJECT_EPOCH);
 	if (explore__buffered())
 		explore__buffer_show_ended();
 	explore__join(&f->clock, &f->epoch);

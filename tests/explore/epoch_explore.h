@@ -29,6 +29,7 @@ struct evbus__epoch_record {
 	struct evbus__epoch_record *next;
 	unsigned depth;		/* sections nest */
 	unsigned waiters;	/* fibers that wait for this section: bits */
+	uint64_t began;		/* the event that began this section */
 	int fiber;
 };
 

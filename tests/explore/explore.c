@@ -93,8 +93,11 @@ explore__choose_but(int n, int drawn, unsigned skip)
 int
 explore__choose(int n)
 {
-	return explore__choose_but(n, drawing() ?
+	int k = explore__choose_but(n, drawing() ?
 	    (int)(explore__random() % (unsigned)n) : 0, 0);
+
+	explore__event((uint64_t)n, (uint64_t)k);
+	return k;
 }
 
 int
@@ -255,6 +258,7 @@ reset(void)
 	explore__names_reset();
 	explore__fibers_reset();
 	explore__sleep_reset();
+	explore__seen_reset();
 	ex.current = 0;
 	ex.steps = 0;
 	ex.changes = 0;
@@ -410,6 +414,7 @@ run_dfs(struct explore_result *r, double began)
 				return;
 			if (ex.learnt) {
 				ex.learnt = 0;
+				explore__seen_forget();
 				ex.follow = 0;
 				ex.withheld = 0;
 			} else if (!dfs_next()) {
@@ -456,6 +461,7 @@ explore_run(const struct explore_test *t, const struct explore_options *o,
 	ex.stale_bound = o->stale_bound;
 	explore__fibers_abandon();
 	explore__share_reset();
+	explore__seen_forget();
 	if (ex.replaying && explore__read_schedule(o->schedule) != 0)
 		explore_fail("not a schedule: %s", o->schedule);
 	explore__report_prepare(&replayer);
@@ -471,6 +477,7 @@ explore_run(const struct explore_test *t, const struct explore_options *o,
 		run_dfs(r, began);
 	}
 	r->failed = ex.failed;
+	r->states = explore__states();
 	r->seconds = seconds() - began;
 	explore__report(&replayer, r);
 	running = 0;

@@ -85,9 +85,23 @@ struct explore_options {
 	int timeouts;		/* 1: a timed wait may time out at any moment */
 	int spurious;		/* 1: a futex wait may return for no reason */
 	int all_points;		/* 1: a switch before every access */
+	int again;		/* 1: go on where all has been seen */
+	int check;		/* 1: states taken for the same are compared */
+	int forget;		/* a defect of the search, for its self-test */
 	int trace;		/* 1: print each step of each execution */
 	int quiet;		/* 1: print nothing about a failure */
 	const char *schedule;	/* replay these choices, once */
+};
+
+/* What the search that cuts what it has seen can be made to leave out. */
+enum explore_forget {
+	EXPLORE_FORGET_NOTHING,
+	EXPLORE_FORGET_READ,	/* which store a load has read */
+	EXPLORE_FORGET_ORDER,	/* which store comes before a store */
+	EXPLORE_FORGET_BUDGET,	/* how many preemptions are left */
+	EXPLORE_FORGET_RUNNING,	/* which fiber goes on for nothing */
+	EXPLORE_FORGET_FREED,	/* that memory was freed */
+	EXPLORE_FORGET_WOKEN	/* that a sleeper was woken, a fiber ended */
 };
 
 #define EXPLORE_SCHEDULE_MAX	16384
@@ -95,7 +109,8 @@ struct explore_options {
 struct explore_result {
 	uint64_t executions;
 	uint64_t steps;
-	uint64_t pruned;	/* SLEEP: cut short, not counted above */
+	uint64_t pruned;	/* DFS, SLEEP: cut short, not counted above */
+	uint64_t states;	/* DFS: remembered */
 	uint32_t steps_most;	/* of an execution */
 	double seconds;
 	int exhausted;		/* DFS: nothing is left within the bounds */

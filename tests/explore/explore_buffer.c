@@ -106,18 +106,19 @@ explore__buffer_add(uint32_t store, uintptr_t word, uint8_t bytes, int order)
 		explore__buffer_drain(ex.current);
 }
 
-/* All stores of a fiber, or, with 0, of all of them. */
-void
+/* All stores of a fiber; 1: there were any. */
+int
 explore__buffer_drain(int fiber)
 {
 	int i, n = 0;
 
 	for (i = 0; i < nhidden; i++) {
-		hidden[i].show = fiber == 0 || hidden[i].fiber == fiber;
+		hidden[i].show = hidden[i].fiber == fiber;
 		n += hidden[i].show;
 	}
 	if (n > 0)
 		show_marked();
+	return n > 0;
 }
 
 /* This one, which somebody else reads. */

@@ -56,6 +56,10 @@ explore__fence(int order)
 	struct fiber *f = explore__me();
 
 	explore__tick(f);
+	if (order == __ATOMIC_SEQ_CST && ex.options.model == EXPLORE_C11)
+		explore__event_on(OBJECT_SC, 0);
+	else
+		explore__event((uint64_t)order, 0);
 	if (order == __ATOMIC_SEQ_CST) {
 		if (explore__buffered())
 			explore__buffer_drain(ex.current);
@@ -73,6 +77,9 @@ explore__fence(int order)
  * that lies between two SC fences of the caller.  In which order they do is
  * not promised, so they learn from the caller, the caller learns from them,
  * and they learn nothing from one another.
+ *
+ * Only under C11: in the other models it empties the buffers, and what another
+ * fiber has read without acquiring stays so, since that fiber cannot know.
  */
 void
 explore__fence_heavy(void)
@@ -82,8 +89,17 @@ explore__fence_heavy(void)
 	int id;
 
 	explore__tick(me);
-	if (explore__buffered())
-		explore__buffer_drain(0);
+	if (ex.options.model != EXPLORE_C11) {
+		explore__event(0, 2);
+		for (id = 1; id <= ex.test->nthreads; id++)
+			if (explore__buffered() && explore__buffer_drain(id) &&
+			    id != ex.current)
+				explore__event_of(&ex.fiber[id], me->trace);
+		fence_sc(me);
+		return;
+	}
+	explore__event_on(OBJECT_SC, 0);
+	explore__event_all();
 	fence_sc(me);
 	before = ex.sc;
 	for (id = 1; id <= ex.test->nthreads; id++) {

@@ -59,14 +59,19 @@ struct fiber {
 	int line;
 
 	/* Since its last pause. */
-	int loaded;		/* has read memory or the clock: mark is set */
+	int loaded;		/* has read memory or the clock */
 	int timed;		/* has read the clock */
 	int stale;		/* has read an old value */
-	uint64_t mark;		/* foreign changes at its first load */
+	int news;		/* another has changed what it had read */
+	int acted;		/* has done more than read */
+	uint64_t local;		/* its stack at the last one, as a hash */
+	uint64_t idle;		/* foreign changes when it last went on so */
 	uint32_t pauses;
 	uint64_t changes;	/* its own changes of memory */
 	int spurious;		/* wake-ups without reason so far */
 
+	uint64_t trace;		/* all that it did and read, as a hash */
+	int after;		/* its last operation was worth a switch */
 	uint64_t priority;	/* random strategy, one of its modes */
 	jmp_buf jump;
 	ucontext_t context;
@@ -105,7 +110,7 @@ struct explorer {
 	uint64_t executions;	/* begun so far, never reset */
 	int preemptions;
 	int stales;
-	int pruned;		/* every fiber slept */
+	int pruned;		/* all that follows has been seen */
 	int learnt;		/* that a word is shared: begin anew */
 	int switching;		/* at this point there may be a switch */
 	int withheld;		/* a bound has hidden an alternative */
@@ -155,6 +160,9 @@ void explore__stop(void) __attribute__((__noreturn__));
 uint64_t explore__random(void);
 
 /* explore_fiber.c */
+int explore__is_enabled(int id);
+const void *explore__stack_end(const struct fiber *);
+int explore__goes_on(const struct fiber *);	/* after its next pause */
 void explore__fibers_reset(void);
 void explore__fibers_abandon(void);
 void explore__fibers_run(void);	/* comes back through ex.home only */
@@ -194,10 +202,33 @@ void explore__sleep_reset(void);
 void explore__sleep_end(void);
 int explore__sleep_choose(const int *candidate, int n);
 
+/* explore_seen.c: what the running fiber did, and on what; its new trace. */
+uint64_t explore__event(uint64_t what, uint64_t read);
+void explore__event_read(uint64_t what, uint64_t read);
+/* The same, where order matters among all that are done on an object. */
+enum explore_object { OBJECT_SC, OBJECT_EPOCH };
+#define OBJECTS		2
+uint64_t explore__event_on(enum explore_object, uint64_t read);
+/* After the last of those; before the next one; after all of both. */
+uint64_t explore__event_following(enum explore_object);
+uint64_t explore__event_before(enum explore_object);
+uint64_t explore__event_woken(enum explore_object);
+/* Something befalls another fiber, or all of them. */
+void explore__event_of(struct fiber *, uint64_t event);
+void explore__event_all(void);
+uint64_t explore__hash(uint64_t, uint64_t);
+void explore__seen_forget(void);
+void explore__seen_reset(void);
+int explore__seen(int running);
+int explore__seen_turn(void);
+uint64_t explore__states(void);
+
 /* explore_share.c */
 void explore__share_reset(void);
 void explore__share_all(void);
+void explore__share_freed(void);
 int explore__is_shared(const volatile void *, size_t size);
+int explore__is_after(void);
 int explore__share(const volatile void *, int writes);
 
 /* explore_clock.c */
@@ -219,6 +250,9 @@ int explore__heap_freed(const volatile void *);
 int explore__heap_offset(const volatile void *, size_t *offset);
 void explore__heap_enter(void);
 void explore__heap_leave(void);
+int explore__heap_left(void);	/* failures still to come */
+void explore__heap_mark(void);
+uint64_t explore__heap_hash(void);	/* of what changed since then */
 
 /* explore_trace.c */
 void explore__names_reset(void);
@@ -240,6 +274,16 @@ static inline struct fiber *
 explore__me(void)
 {
 	return &ex.fiber[ex.current];
+}
+
+/*
+ * Accesses go straight to memory: before and after the fibers, and when the
+ * execution only goes on to its end somehow.
+ */
+static inline int
+explore__direct(void)
+{
+	return ex.current == 0 || ex.pruned;
 }
 
 /* An operation of the running fiber: the moment it happens at. */

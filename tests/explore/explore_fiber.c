@@ -9,12 +9,13 @@
  * body of the next execution.  After a failure the fibers are abandoned in the
  * middle of their bodies and made anew.
  *
- * Pauses: a fiber that spins is disabled until another fiber has changed some
- * memory since its FIRST LOAD SINCE ITS LAST PAUSE.  Counting from the pause
- * itself would miss a change between the load and the pause, and report a
- * deadlock that is none.  A fiber that has read an old value is not disabled
- * at all; it makes progress because it may not read the same old value again
- * after a pause (explore_memory.c).
+ * Pauses: a fiber that spins is disabled until another fiber has stored to a
+ * word that it has read since its last pause, at whatever moment after the read;
+ * another turn would only read the same again.  A fiber that has read an old
+ * value is not disabled at all; it makes progress because it may not read the
+ * same old value for ever (explore_memory.c).  What is read without a hook is
+ * not noticed: so when nobody can run, all who spin take another turn if
+ * anything at all has changed.
  *
  * Time is virtual.  It stands still while any fiber can run; then it jumps to
  * the earliest deadline, or by a growing step for those who poll the clock.
@@ -42,8 +43,15 @@ foreign_changes(const struct fiber *f)
 	return ex.changes - f->changes;
 }
 
-static int
-is_enabled(int id)
+/* At its next pause: is there something new to look at? */
+int
+explore__goes_on(const struct fiber *f)
+{
+	return f->stale || f->news;
+}
+
+int
+explore__is_enabled(int id)
 {
 	const struct fiber *f = &ex.fiber[id];
 
@@ -51,7 +59,7 @@ is_enabled(int id)
 	case FIBER_READY:
 		return 1;
 	case FIBER_PAUSED:
-		return foreign_changes(f) > f->mark;
+		return explore__goes_on(f);
 	case FIBER_MUTEX:
 		return explore__peek(f->where, sizeof(int)) == 0;
 	case FIBER_EPOCH:
@@ -110,7 +118,25 @@ fail_deadlock(void)
 	explore_fail("deadlock:%s", text);
 }
 
-/* Nobody can run: let time pass, or report a deadlock. */
+/* Nobody can run: those who spin may look again; 1: there are any. */
+static int
+look_again(void)
+{
+	struct fiber *f;
+	int id, found = 0;
+
+	for (id = 1; id <= ex.test->nthreads; id++) {
+		f = &ex.fiber[id];
+		if (f->state != FIBER_PAUSED || foreign_changes(f) == f->idle)
+			continue;
+		f->state = FIBER_READY;
+		f->idle = foreign_changes(f);
+		found = 1;
+	}
+	return found;
+}
+
+/* Nor is there anything to look at: let time pass, or report a deadlock. */
 static void
 advance_idle(void)
 {
@@ -118,6 +144,8 @@ advance_idle(void)
 	int64_t to_ns = INT64_MAX;
 	int id, polls = 0;
 
+	if (look_again())
+		return;
 	for (id = 1; id <= ex.test->nthreads; id++) {
 		f = &ex.fiber[id];
 		if (f->state == FIBER_PAUSED && f->timed)
@@ -177,7 +205,7 @@ candidates(int *candidate, int enabled, int voluntary)
 		if (id == ex.current)
 			continue;
 		f = &ex.fiber[id];
-		add = is_enabled(id) || (ex.options.timeouts &&
+		add = explore__is_enabled(id) || (ex.options.timeouts &&
 		    f->state == FIBER_FUTEX && f->deadline_ns >= 0);
 		if (add && others)
 			candidate[n++] = id;
@@ -196,7 +224,7 @@ reschedule(int voluntary)
 
 	self = ex.current;
 	for (;;) {
-		enabled = self != 0 && is_enabled(self);
+		enabled = self != 0 && explore__is_enabled(self);
 		n = candidates(candidate, enabled, voluntary);
 		if (n > 0)
 			break;
@@ -206,6 +234,8 @@ reschedule(int voluntary)
 			explore__stop();
 		advance_idle();
 	}
+	if (ex.switching && explore__seen(enabled && !voluntary ? self : 0))
+		ex.pruned = 1;
 	next = candidate[explore__choose_fiber(candidate, n, enabled)];
 	if (enabled && !voluntary && next != self)
 		ex.preemptions++;
@@ -243,15 +273,30 @@ explore__point(const char *file, int line)
 	if (ex.current == 0)
 		return;
 	step(file, line);
+	if (ex.pruned)
+		return;
 	reschedule(0);
+	explore__me()->after = 1;
 }
 
 void
 explore__point_at(const volatile void *p, size_t size, const char *file,
     int line)
 {
-	ex.switching = explore__is_shared(p, size);
+	struct fiber *f = explore__me();
+	int shared;
+
+	if (ex.current == 0)
+		return;
+	if (ex.pruned) {
+		step(file, line);
+		return;
+	}
+	shared = explore__is_shared(p, size);
+
+	ex.switching = shared || (f->after && explore__is_after());
 	explore__point(file, line);
+	f->after = shared;
 	ex.switching = 1;
 }
 
@@ -271,10 +316,7 @@ explore__block(enum fiber_state state, const void *where, const char *file,
 void
 explore__loaded(struct fiber *f)
 {
-	if (f->loaded)
-		return;
 	f->loaded = 1;
-	f->mark = foreign_changes(f);
 }
 
 /* The fiber has changed what others could be waiting for. */
@@ -295,11 +337,13 @@ explore__pause(const char *file, int line)
 	if (ex.current == 0 || !f->loaded)
 		return;
 	step(file, line);
+	if (!ex.pruned && explore__seen_turn())
+		ex.pruned = 1;
+	explore__event_read(0, 0);
 	TRACE("pause", NULL, 0, 0, -1, NULL, file, line);
-	if (!f->stale)
-		f->state = FIBER_PAUSED;
+	f->state = FIBER_PAUSED;
 	reschedule(1);
-	f->loaded = f->stale = f->timed = 0;
+	f->loaded = f->stale = f->news = f->timed = 0;
 	f->pauses++;
 }
 
@@ -310,6 +354,7 @@ explore_advance(int64_t ns)
 		explore__point("explore_advance", 0);
 	explore__share_all();
 	explore__touch(&ex.now_ns, sizeof ex.now_ns, 1);
+	explore__event(0, (uint64_t)ns);
 	ex.now_ns += ns;
 	if (ex.current != 0) {
 		explore__changed(explore__me());
@@ -330,6 +375,7 @@ fiber_main(void)
 	int self = ex.current;
 
 	for (;;) {
+		explore__event(0, 1);
 		ex.test->body[self - 1]();
 		explore__thread_end();
 		f = &ex.fiber[self];
@@ -344,6 +390,12 @@ fiber_main(void)
 		if (_setjmp(f->jump) == 0)
 			reschedule(1);
 	}
+}
+
+const void *
+explore__stack_end(const struct fiber *f)
+{
+	return (const char *)f->stack + STACK_SIZE;
 }
 
 static void
@@ -379,9 +431,14 @@ explore__fibers_reset(void)
 		memset(&f->released, 0, sizeof f->released);
 		f->state = FIBER_READY;
 		f->sections = 0;
-		f->loaded = f->stale = f->timed = f->timed_out = 0;
+		f->loaded = f->stale = f->news = f->timed = f->timed_out = 0;
+		f->idle = 0;
+		f->acted = 1;
+		f->local = 0;
 		f->pauses = 0;
 		f->changes = 0;
+		f->trace = 0;
+		f->after = 1;
 		f->spurious = 0;
 		f->file = "the start";
 		f->line = 0;
@@ -406,5 +463,7 @@ explore__fibers_run(void)
 {
 	ex.current = 0;
 	ex.scheduled = 1;
+	if (ex.options.check)
+		explore__heap_mark();
 	reschedule(1);
 }

@@ -6,7 +6,8 @@
  * --wrap so do malloc and its family, between the begin of setup and the end
  * of finish.  Memory is handed out once per execution and never again, so
  * freed memory stays recognisable: the next hooked access to it is a failure.
- * Addresses depend on nothing but the execution.  Large blocks lie on pages of
+ * Each context allocates from a part of its own, so that addresses do not
+ * depend on which fiber came first (explore_seen.c).  Large blocks lie on pages of
  * their own which are given back to the kernel instead of being cleared, so
  * that a sparse table costs what was touched of it.
  */
@@ -19,12 +20,17 @@
 
 #include "explore_core.h"
 
-#define SMALL_SIZE	((size_t)32 << 20)
-#define LARGE_SIZE	((size_t)4 << 30)
+#define PARTS		8	/* one for each context */
+#define SMALL_PART	((size_t)4 << 20)
+#define LARGE_PART	((size_t)512 << 20)
+#define SMALL_SIZE	(PARTS * SMALL_PART)
+#define LARGE_SIZE	(PARTS * LARGE_PART)
 #define LARGE_FROM	((size_t)128 << 10)
 #define GRAIN		((size_t)16)
 #define PAGE		((size_t)4096)
 #define RUBBISH		0xd5
+
+EVBUS_STATIC_ASSERT(CONTEXTS <= PARTS, "each context has its memory");
 
 struct head {
 	size_t size;
@@ -35,7 +41,9 @@ static struct {
 	unsigned char *small, *large;
 	unsigned char *freed;	/* one byte per grain of small... */
 	unsigned char *freed_large;	/* ...and per page of large */
-	size_t small_used, large_used;
+	size_t small_used[PARTS], large_used[PARTS];
+	unsigned char *begun;	/* copy of small when the fibers begin */
+	size_t small_begun[PARTS];
 	unsigned live;
 	int active;
 	int failures;		/* allocations that may still fail */
@@ -72,19 +80,29 @@ map(size_t size)
 void
 explore__heap_reset(void)
 {
+	size_t small, large;
+	unsigned i;
+
 	if (heap.small == NULL) {
 		heap.small = map(SMALL_SIZE);
 		heap.large = map(LARGE_SIZE);
 		heap.freed = map(SMALL_SIZE / GRAIN);
 		heap.freed_large = map(LARGE_SIZE / PAGE);
 	}
-	memset(heap.small, 0, heap.small_used);
-	memset(heap.freed, 0, heap.small_used / GRAIN);
-	if (heap.large_used > 0) {
-		madvise(heap.large, heap.large_used, MADV_DONTNEED);
-		memset(heap.freed_large, 0, heap.large_used / PAGE);
+	for (i = 0; i < PARTS; i++) {
+		small = i * SMALL_PART;
+		large = i * LARGE_PART;
+		memset(heap.small + small, 0, heap.small_used[i]);
+		memset(heap.freed + small / GRAIN, 0,
+		    heap.small_used[i] / GRAIN);
+		if (heap.large_used[i] > 0) {
+			madvise(heap.large + large, heap.large_used[i],
+			    MADV_DONTNEED);
+			memset(heap.freed_large + large / PAGE, 0,
+			    heap.large_used[i] / PAGE);
+		}
+		heap.small_used[i] = heap.large_used[i] = 0;
 	}
-	heap.small_used = heap.large_used = 0;
 	heap.live = 0;
 	heap.failures = 0;
 }
@@ -104,6 +122,53 @@ explore__heap_fails(void)
 	heap.failures--;
 	TRACE("no memory", NULL, 0, 0, -1, NULL, "", 0);
 	return 1;
+}
+
+int
+explore__heap_left(void)
+{
+	return heap.failures;
+}
+
+/* What the fibers begin with. */
+void
+explore__heap_mark(void)
+{
+	size_t at;
+	int part;
+
+	if (heap.begun == NULL)
+		heap.begun = map(SMALL_SIZE);
+	for (part = 0; part < PARTS; part++) {
+		at = (size_t)part * SMALL_PART;
+		memcpy(heap.begun + at, heap.small + at,
+		    heap.small_used[part]);
+		heap.small_begun[part] = heap.small_used[part];
+	}
+}
+
+/* Of what has changed since then; large blocks are left out. */
+uint64_t
+explore__heap_hash(void)
+{
+	size_t at, end, begun;
+	uint64_t h = 0, now, then;
+	int part;
+
+	for (part = 0; part < PARTS; part++) {
+		at = (size_t)part * SMALL_PART;
+		begun = at + heap.small_begun[part];
+		end = at + heap.small_used[part];
+		for (; at < end; at += sizeof now) {
+			memcpy(&now, heap.small + at, sizeof now);
+			then = 0;
+			if (at < begun)
+				memcpy(&then, heap.begun + at, sizeof then);
+			if (now != then)
+				h = explore__hash(h, at ^ now);
+		}
+	}
+	return h;
 }
 
 void
@@ -128,25 +193,27 @@ round_up(size_t n, size_t to)
 void *
 explore__heap_alloc(size_t size, size_t align)
 {
+	unsigned char *part;
 	struct head *h;
 	size_t at;
 
 	if (align < GRAIN)
 		align = GRAIN;
 	if (size >= LARGE_FROM) {
-		at = round_up(heap.large_used + sizeof *h,
+		at = round_up(heap.large_used[ex.current] + sizeof *h,
 		    align > PAGE ? align : PAGE);
-		if (size > LARGE_SIZE - at)
+		if (size > LARGE_PART - at)
 			return NULL;
-		heap.large_used = round_up(at + size, PAGE);
-		h = (struct head *)(void *)(heap.large + at) - 1;
+		heap.large_used[ex.current] = round_up(at + size, PAGE);
+		part = heap.large + (size_t)ex.current * LARGE_PART;
 	} else {
-		at = round_up(heap.small_used + sizeof *h, align);
-		if (size > SMALL_SIZE - at)
+		at = round_up(heap.small_used[ex.current] + sizeof *h, align);
+		if (size > SMALL_PART - at)
 			return NULL;
-		heap.small_used = round_up(at + size, GRAIN);
-		h = (struct head *)(void *)(heap.small + at) - 1;
+		heap.small_used[ex.current] = round_up(at + size, GRAIN);
+		part = heap.small + (size_t)ex.current * SMALL_PART;
 	}
+	h = (struct head *)(void *)(part + at) - 1;
 	h->size = size;
 	return h + 1;
 }
@@ -198,8 +265,12 @@ explore__heap_release(void *p, size_t size)
 	if (explore__heap_freed(p))
 		explore_fail("freed twice: %s", explore__place(p));
 	if (ex.current != 0) {
-		explore__share_all();
+		explore__share_freed();
 		explore__touch_all();
+		if (ex.options.forget != EXPLORE_FORGET_FREED) {
+			explore__event((uintptr_t)p, 0);
+			explore__event_all();
+		}
 	}
 	at = (uintptr_t)p - (uintptr_t)heap.small;
 	if (at < SMALL_SIZE) {

@@ -15,12 +15,68 @@
 #include "explore_core.h"
 
 uint64_t
+explore__peek(const volatile void *p, unsigned size)
+{
+	switch (size) {
+	case 1:
+		return *(const volatile uint8_t *)p;
+	case 2:
+		return *(const volatile uint16_t *)p;
+	case 4:
+		return *(const volatile uint32_t *)p;
+	default:
+		return *(const volatile uint64_t *)p;
+	}
+}
+
+void
+explore__poke(volatile void *p, unsigned size, uint64_t v)
+{
+	if (size == 1)
+		*(volatile uint8_t *)p = (uint8_t)v;
+	else if (size == 2)
+		*(volatile uint16_t *)p = (uint16_t)v;
+	else if (size == 4)
+		*(volatile uint32_t *)p = (uint32_t)v;
+	else
+		*(volatile uint64_t *)p = v;
+}
+
+/*
+ * Before an access: 1 if it goes straight to memory, before and after the
+ * fibers, or when the execution only goes on to its end somehow.
+ */
+static int
+direct(const volatile void *p, size_t size, const char *file, int line)
+{
+	if (ex.current == 0)
+		return 1;
+	explore__point_at(p, size, file, line);
+	return ex.pruned;
+}
+
+static uint64_t
+look(const volatile void *p, unsigned size)
+{
+	if (ex.current != 0)
+		explore__loaded(explore__me());
+	return explore__peek(p, size);
+}
+
+static void
+put(volatile void *p, unsigned size, uint64_t v)
+{
+	if (ex.current != 0 && explore__peek(p, size) != v)
+		explore__changed(explore__me());
+	explore__poke(p, size, v);
+}
+
+uint64_t
 evbus__x_load(const volatile void *p, unsigned size, int order,
     const char *file, int line)
 {
-	if (ex.current == 0)
-		return explore__peek(p, size);
-	explore__point_at(p, size, file, line);
+	if (direct(p, size, file, line))
+		return look(p, size);
 	return explore__load(p, size, order, file, line);
 }
 
@@ -28,12 +84,10 @@ void
 evbus__x_store(volatile void *p, unsigned size, uint64_t v, int order,
     const char *file, int line)
 {
-	if (ex.current == 0) {
-		explore__poke(p, size, v);
-		return;
-	}
-	explore__point_at(p, size, file, line);
-	explore__store(p, size, v, order, file, line);
+	if (direct(p, size, file, line))
+		put(p, size, v);
+	else
+		explore__store(p, size, v, order, file, line);
 }
 
 static uint64_t
@@ -43,13 +97,12 @@ modify(volatile void *p, unsigned size, int op, uint64_t v, int order,
 	uint64_t old;
 	int done;
 
-	if (ex.current == 0) {
-		old = explore__peek(p, size);
-		explore__poke(p, size, op == '+' ? old + v :
+	if (direct(p, size, file, line)) {
+		old = look(p, size);
+		put(p, size, op == '+' ? old + v :
 		    op == '|' ? old | v : op == '&' ? (old & v) : v);
 		return old;
 	}
-	explore__point_at(p, size, file, line);
 	return explore__modify(p, size, op, v, 0, order, order, &done, file,
 	    line);
 }
@@ -89,13 +142,12 @@ evbus__x_cas(volatile void *p, unsigned size, volatile void *expected,
 	uint64_t want = explore__peek(expected, size), old;
 	int done;
 
-	if (ex.current == 0) {
-		old = explore__peek(p, size);
+	if (direct(p, size, file, line)) {
+		old = look(p, size);
 		done = old == want;
 		if (done)
-			explore__poke(p, size, v);
+			put(p, size, v);
 	} else {
-		explore__point_at(p, size, file, line);
 		old = explore__modify(p, size, '?', v, want, success, failure,
 		    &done, file, line);
 	}
@@ -111,6 +163,8 @@ evbus__x_fence(int order, const char *file, int line)
 		return;
 	if (order == __ATOMIC_SEQ_CST && ex.options.model != EXPLORE_SC)
 		explore__point(file, line);
+	if (ex.pruned)
+		return;
 	explore__fence(order);
 	TRACE("fence", NULL, 0, 0, order, NULL, file, line);
 }
@@ -126,20 +180,18 @@ void
 evbus__x_plain_store(volatile void *p, unsigned size, uint64_t v,
     const char *file, int line)
 {
-	if (ex.current == 0) {
-		explore__poke(p, size, v);
-		return;
-	}
-	explore__point_at(p, size, file, line);
-	explore__plain_store(p, size, v, file, line);
+	if (direct(p, size, file, line))
+		put(p, size, v);
+	else
+		explore__plain_store(p, size, v, file, line);
 }
 
 uint64_t
 evbus__x_plain_load(const volatile void *p, unsigned size, const char *file,
     int line)
 {
-	if (ex.current == 0)
-		return explore__peek(p, size);
+	if (explore__direct())
+		return look(p, size);
 	explore__me()->file = file;
 	explore__me()->line = line;
 	return explore__plain_load(p, size, file, line);
@@ -169,15 +221,14 @@ evbus__x_plain_copy_in(volatile void *dst, const void *src, size_t n,
 		size = piece((uintptr_t)to, n);
 		v = 0;
 		memcpy(&v, from, size);
-		if (ex.current == 0) {
-			explore__poke(to, size, v);
-		} else {
-			if (ex.options.model == EXPLORE_SC)
-				explore__point_at(to, size, file, line);
-			else if (first)
-				explore__point_at(to, n, file, line);
+		if (ex.current != 0 && ex.options.model == EXPLORE_SC)
+			explore__point_at(to, size, file, line);
+		else if (ex.current != 0 && first)
+			explore__point_at(to, n, file, line);
+		if (explore__direct())
+			put(to, size, v);
+		else
 			explore__plain_store(to, size, v, file, line);
-		}
 		first = 0;
 		to += size;
 		from += size;

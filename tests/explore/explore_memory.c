@@ -46,13 +46,13 @@
 #define TABLE_SIZE	(1 << 16)
 #define STORES_MAX	(1 << 16)
 #define OLD_MAX		8	/* values a load chooses from */
-#define REREADS_MAX	2	/* of one old value, in a row */
 
 EVBUS_STATIC_ASSERT(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
     "bytes are numbered from the low end of a word");
 
 struct store {
 	uint64_t value;		/* of the whole word, after the store */
+	uint64_t event;		/* its identity: explore_seen.c */
 	struct explore_clock carries;
 	uint32_t seen[CLOCKS];	/* first seen by fiber i at its time seen[i] */
 	uint32_t older;		/* index; 0: none */
@@ -64,9 +64,7 @@ struct store {
 struct place {
 	uintptr_t word;
 	uint32_t newest;
-	uint32_t old[CONTEXTS];		/* the old store read last */
-	uint32_t old_pauses[CONTEXTS];	/* the reader's pauses, then */
-	uint8_t rereads[CONTEXTS];
+	struct explore_reads reads[CONTEXTS][2];	/* by halves */
 	struct explore_race race[2];
 };
 
@@ -106,34 +104,6 @@ explore__store_show(uint32_t store)
 	mem.store[store].hidden = 0;
 }
 
-uint64_t
-explore__peek(const volatile void *p, unsigned size)
-{
-	switch (size) {
-	case 1:
-		return *(const volatile uint8_t *)p;
-	case 2:
-		return *(const volatile uint16_t *)p;
-	case 4:
-		return *(const volatile uint32_t *)p;
-	default:
-		return *(const volatile uint64_t *)p;
-	}
-}
-
-void
-explore__poke(volatile void *p, unsigned size, uint64_t v)
-{
-	if (size == 1)
-		*(volatile uint8_t *)p = (uint8_t)v;
-	else if (size == 2)
-		*(volatile uint16_t *)p = (uint16_t)v;
-	else if (size == 4)
-		*(volatile uint32_t *)p = (uint32_t)v;
-	else
-		*(volatile uint64_t *)p = v;
-}
-
 static struct store *
 store_new(struct place *p, uint8_t bytes, uint64_t value)
 {
@@ -157,6 +127,8 @@ store_known(struct place *p, uint64_t value)
 	struct store *s = store_new(p, 0xff, value);
 
 	memset(s->seen, 0, sizeof s->seen);
+	s->event = explore__hash(explore__hash(p->word, value),
+	    mem.store[s->older].event);
 }
 
 static struct place *
@@ -241,27 +213,10 @@ must_be_seen(const struct store *s, const struct fiber *f, int order)
 	    within(s->seen, ex.sc.view));
 }
 
-/* May fiber f read this old store once more? */
-static int
-may_reread(const struct place *p, uint32_t i, const struct fiber *f)
+static struct explore_reads *
+reads_of(const struct access *a)
 {
-	if (p->old[ex.current] != i)
-		return 1;
-	return p->rereads[ex.current] < REREADS_MAX &&
-	    p->old_pauses[ex.current] == f->pauses;
-}
-
-static void
-note_old(struct place *p, uint32_t i, struct fiber *f)
-{
-	f->stale = 1;
-	ex.stales++;
-	if (p->old[ex.current] != i) {
-		p->old[ex.current] = i;
-		p->rereads[ex.current] = 0;
-	}
-	p->rereads[ex.current]++;
-	p->old_pauses[ex.current] = f->pauses;
+	return &a->place->reads[ex.current][(a->bytes & 0x0f) == 0];
 }
 
 /*
@@ -286,7 +241,7 @@ choose_store(const struct access *a, struct fiber *f, int order,
 		if (n == OLD_MAX || must_be_seen(&mem.store[i], f, order))
 			break;
 		i = overlapping(mem.store[i].older, a->bytes);
-		if (!may_reread(a->place, i, f))
+		if (!explore__may_reread(reads_of(a), i, f))
 			break;
 	}
 	if (n > 1 && ex.options.strategy == EXPLORE_DFS &&
@@ -295,8 +250,10 @@ choose_store(const struct access *a, struct fiber *f, int order,
 		n = 1;
 	}
 	k = n > 1 ? explore__choose_store(n) : 0;
-	if (k > 0)
-		note_old(a->place, old[k], f);
+	if (k > 0) {
+		f->stale = 1;
+		ex.stales++;
+	}
 	i = mem.store[old[k]].hidden;
 	if (i != 0 && i != (uint32_t)ex.current)
 		explore__buffer_show(old[k]);
@@ -305,8 +262,15 @@ choose_store(const struct access *a, struct fiber *f, int order,
 }
 
 static void
-saw(struct store *s, struct fiber *f, int order)
+saw(const struct access *a, uint32_t i, struct fiber *f, int order)
 {
+	struct store *s = &mem.store[i];
+
+	explore__note_read(reads_of(a), i, f);
+	if (order == __ATOMIC_SEQ_CST)
+		explore__event_on(OBJECT_SC, 0);
+	explore__event_read(a->place->word << 8 | a->bytes,
+	    ex.options.forget == EXPLORE_FORGET_READ ? 0 : s->event);
 	if (s->seen[ex.current] == NEVER)
 		s->seen[ex.current] = f->clock.hb[ex.current];
 	if (!s->carrying)
@@ -315,6 +279,24 @@ saw(struct store *s, struct fiber *f, int order)
 		explore__join(&f->acquired, &s->carries);
 	else
 		explore__join(&f->clock, &s->carries);
+}
+
+/* Others have read something older, and may want to look again. */
+static void
+tell_others(const struct access *a)
+{
+	const struct explore_reads *r;
+	int id, half;
+
+	for (id = 1; id <= ex.test->nthreads; id++) {
+		if (id == ex.current)
+			continue;
+		for (half = 0; half < 2; half++) {
+			r = &a->place->reads[id][half];
+			if (r->store != 0 && r->pauses == ex.fiber[id].pauses)
+				ex.fiber[id].news = 1;
+		}
+	}
 }
 
 /* Append a store by fiber f; `from`: what a read-modify-write replaced. */
@@ -326,6 +308,11 @@ append(const struct access *a, struct fiber *f, volatile void *p, uint64_t v,
 	uint64_t now = (old & ~a->mask) | ((v << a->shift) & a->mask);
 	struct store *s = store_new(a->place, a->bytes, now);
 
+	if (order == __ATOMIC_SEQ_CST)
+		explore__event_on(OBJECT_SC, 0);
+	s->event = explore__event(a->place->word << 8 | a->bytes,
+	    ex.options.forget == EXPLORE_FORGET_ORDER ? v :
+	    explore__hash(v, mem.store[s->older].event));
 	memset(s->seen, 0xff, sizeof s->seen);
 	s->seen[ex.current] = f->clock.hb[ex.current];
 	if (order == __ATOMIC_SEQ_CST)
@@ -343,6 +330,7 @@ append(const struct access *a, struct fiber *f, volatile void *p, uint64_t v,
 		    order);
 	}
 	explore__poke(p, a->size, v);
+	tell_others(a);
 	if (old != now)
 		explore__changed(f);
 }
@@ -370,7 +358,7 @@ explore__load(const volatile void *p, unsigned size, int order,
 	explore__loaded(f);
 	explore__touch(p, size, 0);
 	i = choose_store(&a, f, order, NULL, &age);
-	saw(&mem.store[i], f, order);
+	saw(&a, i, f, order);
 	v = (mem.store[i].value & a.mask) >> a.shift;
 	TRACE("load", p, size, v, order, age_note(age), file, line);
 	return v;
@@ -398,6 +386,8 @@ explore__load_newest(const volatile void *p, unsigned size)
 	s = &mem.store[i];
 	if (s->seen[ex.current] == NEVER)
 		s->seen[ex.current] = f->clock.hb[ex.current];
+	explore__note_read(reads_of(&a), i, f);
+	explore__event(a.place->word << 8 | a.bytes, s->event);
 	return (s->value & a.mask) >> a.shift;
 }
 
@@ -435,7 +425,7 @@ explore__modify(volatile void *p, unsigned size, int op, uint64_t v,
 	old = (mem.store[i].value & a.mask) >> a.shift;
 	if (op == '?' && old != (expected & (a.mask >> a.shift))) {
 		i = choose_store(&a, f, failure, &expected, &age);
-		saw(&mem.store[i], f, failure);
+		saw(&a, i, f, failure);
 		old = (mem.store[i].value & a.mask) >> a.shift;
 		TRACE("cas fails", p, size, old, failure, age_note(age), file,
 		    line);
@@ -444,7 +434,7 @@ explore__modify(volatile void *p, unsigned size, int op, uint64_t v,
 	}
 	if (mem.store[i].hidden != 0)
 		explore__buffer_show(i);
-	saw(&mem.store[i], f, success);
+	saw(&a, i, f, success);
 	switch (op) {
 	case '+':
 		v += old;
@@ -484,6 +474,7 @@ explore__plain_load(const volatile void *p, unsigned size, const char *file,
 {
 	struct access a;
 	struct fiber *f;
+	uint32_t i;
 	uint64_t v;
 
 	f = begin(&a, p, size);
@@ -491,6 +482,9 @@ explore__plain_load(const volatile void *p, unsigned size, const char *file,
 	explore__touch(p, size, 0);
 	explore__race(a.place->race, a.bytes, ACCESS_PLAIN_LOAD, p);
 	v = explore__peek(p, size);
+	i = overlapping(a.place->newest, a.bytes);
+	explore__note_read(reads_of(&a), i, f);
+	explore__event_read(a.place->word << 8 | a.bytes, mem.store[i].event);
 	TRACE("plain load", p, size, v, -1, NULL, file, line);
 	return v;
 }

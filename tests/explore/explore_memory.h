@@ -8,6 +8,46 @@
 
 #include "explore_core.h"
 
+#define READS_MAX	4	/* of one value, in a row, the last ones old */
+#define ROUNDS_MAX	1	/* with a pause in between */
+
+/* What a fiber has read last of one half of a word. */
+struct explore_reads {
+	uint32_t store;		/* its index; 0: nothing yet */
+	uint32_t pauses;	/* of the reader, then */
+	uint32_t rounds, times;
+};
+
+/*
+ * May fiber f read this old store once more?  All its reads count, also those
+ * made while the store was new, so that it depends on nobody else.
+ */
+static inline int
+explore__may_reread(const struct explore_reads *r, uint32_t store,
+    const struct fiber *f)
+{
+	if (r->store != store)
+		return 1;
+	return r->pauses == f->pauses ? r->times < READS_MAX :
+	    r->rounds < ROUNDS_MAX;
+}
+
+static inline void
+explore__note_read(struct explore_reads *r, uint32_t store,
+    const struct fiber *f)
+{
+	if (r->store != store) {
+		r->store = store;
+		r->rounds = 0;
+		r->times = 0;
+	} else if (r->pauses != f->pauses) {
+		r->rounds++;
+		r->times = 0;
+	}
+	r->times++;
+	r->pauses = f->pauses;
+}
+
 /* A store, by its index, is seen by everybody from now on. */
 void explore__store_show(uint32_t store);
 
@@ -16,7 +56,7 @@ int explore__buffered(void);
 void explore__buffer_reset(void);
 void explore__buffer_add(uint32_t store, uintptr_t word, uint8_t bytes,
     int order);
-void explore__buffer_drain(int fiber);
+int explore__buffer_drain(int fiber);	/* 1: there was something */
 void explore__buffer_show(uint32_t store);
 void explore__buffer_show_word(const volatile void *);
 void explore__buffer_fence(void);

@@ -17,9 +17,13 @@
  *
  * Points that are not about a word stay (fences, futexes, mutexes, epochs).
  * What is read without a hook has no point of its own, and another may free it
- * meanwhile: so where a fiber frees memory every point stays.  So it does where
- * the clock, which is read without a point, can move while others run (-d,
- * explore_advance).  Other memory without hooks has to be private or constant,
+ * meanwhile.  So where a fiber frees memory the first point stays that comes
+ * after any of those which stay anyhow.  That is enough: if between two of
+ * these a fiber reads what is freed while it stands at a point, it reads it as
+ * well if it stands at the first point instead; for it is at the same place
+ * for all others, and has read less.  Every point stays where the clock, which
+ * is read without a point, can move while others run (-d, explore_advance).
+ * Other memory without hooks has to be private or constant,
  * or to change hands by hooked accesses.  The choice that is not made is
  * recorded like any other, so a schedule can be replayed without this.
  */
@@ -35,6 +39,7 @@ static struct {
 } table[WORDS];
 static uint32_t used;
 static int off;			/* every word counts as shared */
+static int freed;		/* a fiber has freed memory */
 
 static int
 active(void)
@@ -53,6 +58,7 @@ explore__share_reset(void)
 	used = 0;
 	off = !active() || ex.options.timeouts || ex.options.all_points ||
 	    ex.replaying;
+	freed = 0;
 	ex.learnt = 0;
 }
 
@@ -62,6 +68,22 @@ explore__share_all(void)
 	if (!off)
 		ex.learnt = 1;
 	off = 1;
+}
+
+/* A fiber has freed memory: see above. */
+void
+explore__share_freed(void)
+{
+	if (!off && !freed && active())
+		ex.learnt = 1;
+	freed = 1;
+}
+
+/* Does a point stay because it comes after another one? */
+int
+explore__is_after(void)
+{
+	return freed;
 }
 
 static uint32_t

@@ -194,6 +194,7 @@ evbus__futex_wait(uint32_t *word, uint32_t value, int64_t deadline_ns)
 	f->timed_out = 0;
 	f->queued = ++arrivals;
 	explore__block(FIBER_FUTEX, word, "futex_wait", 0);
+	explore__event((uint64_t)f->timed_out, (uint64_t)ex.now_ns);
 	TRACE(f->timed_out ? "timed out" : "woken", word, 0, 0, -1, NULL, "",
 	    0);
 	return f->timed_out ? EVBUS_ETIMEDOUT : 0;
@@ -221,12 +222,14 @@ void
 evbus__futex_wake(uint32_t *word, int n)
 {
 	struct fiber *asleep[EXPLORE_FIBERS_MAX];
+	uint64_t event;
 	int count, k;
 
 	if (ex.current == 0)
 		return;
 	explore__point("futex_wake", 0);
 	explore__touch(word, sizeof *word, 1);
+	event = explore__event((uintptr_t)word, 0);
 	if (explore__buffered())
 		explore__buffer_show_word(word);
 	TRACE("futex wake", word, 0, 0, -1, NULL, "", 0);
@@ -236,6 +239,7 @@ evbus__futex_wake(uint32_t *word, int n)
 			return;
 		k = count > 1 && n < count ? explore__choose(count) : 0;
 		asleep[k]->state = FIBER_READY;
+		explore__event_of(asleep[k], event);
 	}
 }
 
@@ -246,6 +250,7 @@ evbus__os_now(void)
 
 	if (ex.current != 0) {
 		explore__loaded(f);
+		explore__event(0, (uint64_t)ex.now_ns);
 		explore__touch(&ex.now_ns, sizeof ex.now_ns, 0);
 		f->timed = 1;
 	}
@@ -287,6 +292,8 @@ evbus__fence_heavy(void)
 	}
 	if (ex.options.model != EXPLORE_SC)
 		explore__point("fence_heavy", 0);
+	if (ex.pruned)
+		return;
 	explore__touch_all();
 	explore__fence_heavy();
 	TRACE("heavy fence", NULL, 0, 0, -1, NULL, "", 0);

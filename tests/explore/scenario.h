@@ -117,7 +117,12 @@ void scenario_finish(void);
 	S(flush_x_open) S(lossy_x_lap_ahead) S(reclaim_x_join) S(pin_x_leave) \
 	S(claim_x_look) S(topic_x_grow) \
 	S(look_x_topic) S(look_x_reader) S(look_x_thread) S(free_x_poll) \
-	S(free_x_close)
+	S(free_x_close) \
+	S(subscribe_x_stretch) S(next_x_table) S(leave_in_handler) \
+	S(unsubscribe_x_kept) S(hold_x_reclaim) S(poll_x_look) \
+	S(close_x_exit) S(close_x_answer) S(pool_x_join) \
+	S(demotion_x_publish) S(demotion_x_publish_two) S(demotion_x_stall) \
+	S(demotion_x_stall_two) S(demotion_x_flush) S(demotion_x_leave)
 
 #define SCENARIO__DECLARE(name) extern const struct explore_test name;
 SCENARIOS(SCENARIO__DECLARE)

@@ -272,6 +272,8 @@ try_reader(void)
 	options.start = (enum evbus_start)(fuzz_byte(&world.input) % 5);
 	options.sequence = draw64();
 	options.spin_ns = draw_time();
+	options.max_lag = fuzz_byte(&world.input) < 128 ? 0 : draw64();
+	options.stall_ns = fuzz_byte(&world.input) < 128 ? 0 : draw_time();
 	open_small();
 	result = evbus_reader_open(world.bus, &options, &reader);
 	check_result(result, "EINVAL");

@@ -48,15 +48,18 @@ publish(void *arg)
 	return NULL;
 }
 
+/* As long as no other thread has run the reader, close may: then it is busy. */
 static void *
 consume(void *arg)
 {
 	struct cycle *cycle = arg;
 	int result;
 
-	while ((result = evbus_wait(cycle->reader, EVBUS_FOREVER)) == 1)
-		if ((result = evbus_poll(cycle->reader, 16)) < 0)
-			break;
+	do {
+		result = evbus_wait(cycle->reader, EVBUS_FOREVER);
+		if (result == 1)
+			result = evbus_poll(cycle->reader, 16);
+	} while (result >= 0 || result == EVBUS_EBUSY);
 	CHECK_INT(result, EVBUS_ECLOSED);
 	return NULL;
 }

@@ -3,10 +3,10 @@
  * stress_slow.c - why: a reader that is slow, or stands still, decides what
  * happens to everybody else (S1).
  *
- * Round after round, with another capacity and other numbers of publishers: the
- * lossless reader goes on only when every publisher waits for it.  Then the ring
- * holds exactly its capacity, never more, and each step of the reader lets as
- * many events in; all arrive, once and in order.  A publisher that does not
+ * Round after round, with another capacity and other numbers of publishers:
+ * the lossless reader goes on only when every publisher waits for it.  Then the
+ * ring holds exactly its capacity, never more, and each step of the reader lets
+ * as many events in; all arrive, once and in order.  A publisher that does not
  * wait is refused at exactly the capacity.  The lossy reader beside looks now
  * and then, holds nobody up, and is told of every event that it lost (D2).
  */
