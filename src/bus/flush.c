@@ -29,6 +29,7 @@ static int
 flush_stream(struct evbus__stream *stream, struct evbus_publisher *self,
     uint64_t tail, int64_t deadline)
 {
+	char holder[EVBUS__HOLDER_MAX];
 	int error = 0;
 
 	while (error == 0 && is_gated(stream, self) &&
@@ -37,9 +38,12 @@ flush_stream(struct evbus__stream *stream, struct evbus_publisher *self,
 		    evbus__failed() :
 		    evbus__gate_wait(stream, self, EVBUS__WAIT_FLUSH, tail,
 		    deadline);
-	if (error == EVBUS_ETIMEDOUT)
+	if (error == EVBUS_ETIMEDOUT) {
+		evbus__describe_holder(stream, self, tail, holder,
+		    sizeof holder);
 		return evbus__fail(EVBUS_ETIMEDOUT, "a reader of stream "
-		    "\"%s\" is still behind", stream->pattern);
+		    "\"%s\" is still behind: %s", stream->pattern, holder);
+	}
 	evbus__stream_reclaim(stream, self);
 	return error;
 }

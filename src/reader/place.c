@@ -74,6 +74,7 @@ evbus__reader_join(struct evbus_reader *reader, struct evbus_publisher *self,
 	member.max_lag = reader->max_lag <= stream->pub.mask ?
 	    reader->max_lag : stream->pub.mask + 1;
 	member.stall_ns = reader->stall_ns;
+	member.where = &reader->where;
 	error = evbus__stream_join(stream, self, &member, reader->lossy,
 	    (int)start, reader->start_sequence);
 	if (error != 0) {

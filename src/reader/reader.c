@@ -120,6 +120,7 @@ set_up(struct evbus_reader *reader, const struct evbus_reader_options *options,
 	reader->lossy = options->lossy != 0;
 	reader->max_lag = options->max_lag;
 	reader->stall_ns = options->stall_ns;
+	EVBUS_STORE(&reader->where.file, NULL, RELAXED);
 	reader->copies = reader->lossy || reader->max_lag != 0 ||
 	    reader->stall_ns != 0;
 	reader->fence_full = context->fence_full;

@@ -121,6 +121,7 @@ struct evbus_reader {
 	int copies;			/* it is lossy, or may become so */
 	uint64_t max_lag;
 	int64_t stall_ns;
+	struct evbus__where where;
 	int fence_full;
 	enum evbus_start start;
 	uint64_t start_sequence;

@@ -254,6 +254,9 @@ subscribe(struct evbus_reader *reader, struct evbus_publisher *self,
 	}
 	subscription->next = reader->subscriptions;
 	reader->subscriptions = subscription;
+	EVBUS_STORE(&reader->where.line, (uint32_t)line, RELAXED);
+	/* Partner: describe_reader() in stream/holder.c. */
+	EVBUS_STORE(&reader->where.file, file, RELEASE);
 	evbus__sweep(reader);
 	return subscription->id;
 }

@@ -167,6 +167,7 @@ wait_for_space(struct evbus__stream *stream, struct evbus_publisher *publisher,
 	struct evbus_ring_ctl *ctl = stream->pub.ctl;
 	int64_t deadline = evbus__deadline(timeout_ns);
 	int64_t since = evbus__os_now();
+	char holder[EVBUS__HOLDER_MAX];
 	int result, waited;
 
 	(void)EVBUS_FETCH_ADD(&ctl->waits, 1, RELAXED);
@@ -187,8 +188,10 @@ wait_for_space(struct evbus__stream *stream, struct evbus_publisher *publisher,
 	if (result != 0)
 		return result;
 	(void)EVBUS_FETCH_ADD(&ctl->timedout, 1, RELAXED);
+	evbus__describe_holder(stream, publisher, need - stream->pub.mask - 1,
+	    holder, sizeof holder);
 	return evbus__fail(EVBUS_ETIMEDOUT, "stream \"%s\" was full for "
-	    "%lld ns", stream->pattern, (long long)timeout_ns);
+	    "%lld ns: %s", stream->pattern, (long long)timeout_ns, holder);
 }
 
 /*

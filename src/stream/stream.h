@@ -18,6 +18,12 @@
 #define EVBUS__STREAM_MAGIC	0x65765354u
 #define EVBUS__LIMIT_CLOSED	UINT64_C(0)
 
+/* The line of code that subscribed last; stays with the reader's memory. */
+struct evbus__where {
+	const char *file;		/* atomic; NULL: nobody did */
+	uint32_t line;			/* atomic */
+};
+
 /* One cursor in a stream. */
 struct evbus__member {
 	struct evbus__cursor *cursor;
@@ -25,6 +31,7 @@ struct evbus__member {
 	struct evbus__park *park;
 	uint64_t max_lag;		/* 0: none; at most the capacity */
 	int64_t stall_ns;		/* 0: none */
+	const struct evbus__where *where;
 };
 
 /* All cursors in a stream, the gating ones first; swapped whole. */
@@ -121,6 +128,11 @@ int64_t evbus__demote_late(struct evbus__stream *, const struct evbus__set *,
     uint64_t need, uint64_t gate);
 /* The tail beyond which a reader's max_lag is passed. */
 uint64_t evbus__lag_limit(const struct evbus__set *);
+
+/* holder.c: who keeps the gate below `gate`; no section. */
+void evbus__describe_holder(struct evbus__stream *,
+    struct evbus_publisher *self, uint64_t gate, char *text, size_t size);
+#define EVBUS__HOLDER_MAX	160	/* bytes of that */
 
 /* full.c */
 int evbus__claim_slow(struct evbus__stream *, struct evbus_publisher *,

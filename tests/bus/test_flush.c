@@ -96,6 +96,9 @@ flush_behind_a_slow_handler_is_etimedout_S4(void **state)
 	fixture_refused(evbus_flush(bus, 0), EVBUS_ETIMEDOUT);
 	fixture_refused(evbus_flush(bus, FIXTURE_MS), EVBUS_ETIMEDOUT);
 	fixture_says("still behind");
+	/* Who, and which line of code subscribed (S1). */
+	fixture_says("subscribed at tests/bus/test_flush.c:");
+	fixture_says("is at sequence 0");
 	fixture_hold_open(&hold);
 	assert_int_equal(evbus_flush(bus, FIXTURE_LONG), 0);
 	fixture_end(bus, 0);

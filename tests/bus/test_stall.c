@@ -74,7 +74,10 @@ static void *
 flush_in_vain(void *arg)
 {
 	CHECK_INT(evbus_flush(arg, SHORT), EVBUS_ETIMEDOUT);
+	CHECK_INT(strstr(evbus_errmsg(), " has not committed it") != NULL, 1);
 	CHECK(strstr(evbus_errmsg(), "stream \">\"") != NULL);
+	/* Who, and what. */
+	CHECK(strstr(evbus_errmsg(), "claimed sequence 10 ") != NULL);
 	return NULL;
 }
 
@@ -134,6 +137,8 @@ stall_fills_the_ring_and_then_lets_publishers_go_on_S5(void **state)
 {
 	struct evbus_stream_options options = { .capacity = CAPACITY,
 	    .timeout_ns = EVENT_LONG };
+	struct evbus_publish_options impatient = { .timeout_ns = SHORT,
+	    .set_timeout = 1 };
 	struct evbus *bus = event_bus(&options);
 	struct evbus_stream *stream = evbus_stream_default(bus);
 	struct evbus_topic *topic = event_topic(bus, "stall");
@@ -150,6 +155,9 @@ stall_fills_the_ring_and_then_lets_publishers_go_on_S5(void **state)
 	event_publish(topic, 1, CAPACITY - 1);
 	assert_int_equal(evbus_try_publish(topic, &number, sizeof number),
 	    EVBUS_EFULL);
+	assert_int_equal(evbus_publish_with(topic, &number, sizeof number,
+	    &impatient), EVBUS_ETIMEDOUT);
+	assert_non_null(strstr(evbus_errmsg(), "claimed sequence 0 "));
 	waiting = event_thread(publish_behind, topic);
 	event_until_waiting(stream, 1);
 	assert_int_equal(event_drain(reader), 0);

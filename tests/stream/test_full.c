@@ -80,6 +80,8 @@ publish_to_a_full_stream_ends_at_its_time_limit_S4(void **state)
 	assert_int_equal(evbus_stream_stats(full.stream, &before), 0);
 	assert_int_equal(evbus_try_publish(full.topic, "x", 1), EVBUS_EFULL);
 	assert_int_equal(evbus_publish(full.topic, "x", 1), EVBUS_ETIMEDOUT);
+	/* Who, and which line of code subscribed (S1). */
+	fixture_says("subscribed at tests/support/bus_fixture.c:");
 	assert_int_equal(evbus_publish_batch(full.topic, batch, 2),
 	    EVBUS_ETIMEDOUT);
 	assert_int_equal(evbus_publish_with(full.topic, "x", 1, &with),
