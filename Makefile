@@ -122,7 +122,7 @@ EXPLORE := $(sort $(filter-out %/selftest.c,$(wildcard tests/explore/*.c)))
 # market example, go into one archive, from which each test takes its share.
 HELPERS := $(sort $(filter-out $(TESTS) $(PROGRAMS) $(BENCHES) $(STRESS) \
 	tests/fuzz/% tests/bench/% tests/explore/% tests/canary/% \
-	tests/coverage/% tests/delays/% tests/mutants/%, \
+	tests/coverage/% tests/delays/% tests/mutants/% tests/lint/%, \
 	$(wildcard tests/*/*.c))) $(MARKET)
 # A script is one test: exit status 0 passed, 77 skipped, others failed.
 SCRIPTS := $(foreach f,$(sort $(wildcard tests/*/*.sh)), \
@@ -148,14 +148,14 @@ CHOSEN := $(call chosen,tests/lint/headers tests/lint/manual-examples \
 
 # The packages that the wanted goals need; `all` and `install` bring in none.
 goals = $(filter $(1),$(MAKECMDGOALS))
-GROUPS := $(if $(call goals,demo bench explore examples),base) \
-	$(if $(call goals,test tests everything stress delays flakes), \
-	base test) \
+GROUPS := $(if $(call goals,demo bench explore mutants examples),base) \
+	$(if $(call goals,test tests everything stress delays flakes \
+	faults memcheck),base test) \
 	$(if $(call goals,lint),base lint) \
-	$(if $(call goals,coverage verify),base test coverage) \
+	$(if $(call goals,coverage verify matrix),base test coverage) \
 	$(if $(call goals,spin),base ci) \
 	$(if $(call goals,soak),base test) \
-	$(if $(call goals,fuzz verify),base test lint ci)
+	$(if $(call goals,fuzz verify analyze matrix),base test lint ci)
 SETUP := $(if $(strip $(GROUPS)),packages)
 
 # ---- Libraries -----------------------------------------------------------
@@ -274,8 +274,10 @@ stress: $(call programs,$(STRESS))	## run the stress programs for long
 	    EVBUS_STRESS_SECONDS=$(STRESS_SECONDS) tests/run.sh -t 600 \
 	    -o $(B)/log-stress $^,echo 'no stress programs yet')
 
-# A build of its own, in which threads are held up at each EVBUS__DELAY().
-DELAYED := $(call chosen,$(TEST_PROGRAMS) $(call programs,$(STRESS)))
+# A build of its own, in which threads are held up at each EVBUS__DELAY().  Not
+# where system calls are counted: the delays make some.
+DELAYED := $(call chosen,$(filter-out %/test_syscalls,$(TEST_PROGRAMS)) \
+	$(call programs,$(STRESS)))
 .PHONY: delays delayed
 delays: $(SETUP)	## tests and stress, threads held up: SEED=, TEST=
 	$(Q)$(MAKE) --no-print-directory DELAYS=1 delayed
@@ -445,21 +447,27 @@ fuzz: $(FUZZ_ALL)	## fuzz the calls and what they are given: EXECS=, TEST=
 coverage: $(SETUP)	## lines, branches and MC/DC that the tests reach
 	$(Q)tests/coverage/run
 
+.PHONY: faults
+faults: tests	## every system call fails, in every way, at every place
+	$(Q)EVBUS_FAULTS=all $(B)/tests/faults/test_syscalls
+	$(Q)tests/faults/control
+
+.PHONY: memcheck
+memcheck: tests	## the tests under valgrind
+	$(Q)tests/verify/memcheck -b $(B) $(if $(TEST),$(filter \
+	    $(B)/tests/%,$(CHOSEN)))
+
+.PHONY: analyze
+analyze: $(SETUP)	## static analysis: gcc, clang, clang-tidy
+	$(Q)tests/lint/analyze
+
+.PHONY: matrix
+matrix: $(SETUP)	## the tests by each compiler and way to optimise
+	$(Q)tests/verify/matrix
+
 .PHONY: verify
 verify: $(SETUP)	## everything, in turn; takes a long while
-	$(Q)$(MAKE) --no-print-directory test
-	$(Q)$(MAKE) --no-print-directory lint
-	$(Q)$(MAKE) --no-print-directory explore
-	$(Q)$(MAKE) --no-print-directory test DEBUG=1
-	$(Q)$(MAKE) --no-print-directory test SANITIZE=address,undefined
-	$(Q)$(MAKE) --no-print-directory test SANITIZE=thread
-	$(Q)$(MAKE) --no-print-directory spin
-	$(Q)$(MAKE) --no-print-directory stress
-	$(Q)$(MAKE) --no-print-directory delays
-	$(Q)$(MAKE) --no-print-directory flakes
-	$(Q)$(MAKE) --no-print-directory soak
-	$(Q)$(MAKE) --no-print-directory fuzz
-	$(Q)$(MAKE) --no-print-directory coverage
+	$(Q)tests/verify/run long
 
 # ---- Install and pack ----------------------------------------------------
 

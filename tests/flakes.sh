@@ -3,7 +3,7 @@
 #
 # flakes.sh - run every test over and over, and be red if one fails once.
 #
-#	tests/flakes.sh [-n ROUNDS] [-s SEED] [-t SECONDS] [-o FOLDER] PROGRAM ...
+#	tests/flakes.sh [-n ROUNDS] [-s SEED] [-t SECONDS] [-o DIR] PROGRAM ...
 #
 # Each round runs all programs in another order, with another seed
 # (EVBUS_TEST_SEED), and while as many endless loops run as there are

@@ -286,9 +286,14 @@ evbus__reader_finish(struct evbus_reader *reader)
 
 	/* Who closes it, or was inside, has a record. */
 	EVBUS_ASSERT(self != NULL);
-	if (EVBUS_XCHG(&reader->closed_by, 1, RELAXED) != 0)
-		return;
 	evbus__mutex_lock(&context->lock);
+	/* Who comes late may find another reader that uses the same memory. */
+	if (EVBUS_LOAD(&reader->state, RELAXED) != EVBUS__READER_CLOSING ||
+	    reader->closed_by || evbus__somebody_runs(reader)) {
+		evbus__mutex_unlock(&context->lock);
+		return;
+	}
+	reader->closed_by = 1;
 	if (reader->worker != NULL)
 		context->readers->worker_leave(reader);
 	EVBUS__DELAY(reader_leave);
@@ -298,7 +303,7 @@ evbus__reader_finish(struct evbus_reader *reader)
 	while (reader->subscriptions != NULL)
 		evbus__subscription_unhook(reader->subscriptions);
 	evbus__mutex_unlock(&context->lock);
-	evbus__finish_ends(reader);
+	evbus__finish_ends(reader, 1);
 	evbus__mutex_lock(&context->lock);
 	reader->emptied = 1;
 	evbus__reader_closed(reader);

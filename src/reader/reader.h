@@ -29,7 +29,11 @@
 #define EVBUS__COPY_BATCH	32u	/* slots a lossy reader copies at once */
 #define EVBUS__LOOK_MAX		256u	/* slots a reader looks ahead at most */
 #define EVBUS__AHEAD		(6u * EVBUS_CACHELINE)	/* bytes read ahead */
+#ifdef EVBUS_EXPLORE
+#define EVBUS__SPIN_NS		-1	/* as for full.c: a spin hides the sleep */
+#else
 #define EVBUS__SPIN_NS		20000	/* before a wait sleeps */
+#endif
 
 struct evbus__subscription {
 	int64_t id;			/* generation:31 | index + 1:32 */
@@ -136,7 +140,7 @@ struct evbus_reader {
 	uint32_t places;		/* atomic */
 	uint32_t left;			/* places that a closed one still has */
 	uint32_t ending;		/* atomic: subscriptions to finish */
-	uint32_t closed_by;		/* atomic: somebody finishes it */
+	uint32_t closed_by;		/* somebody finishes it */
 	uint32_t closes;		/* atomic: how often it was closed */
 	uint32_t finishing;		/* ends taken out, on_closed not over */
 	uint32_t emptied;		/* closing, and no more ends will come */
@@ -189,6 +193,8 @@ void evbus__reader_finish(struct evbus_reader *);
 /* run.c; entering and leaving is in run.h. */
 /* A worker runs it: EVBUS_EOWNER for anybody else. */
 int evbus__refuse_worker(const struct evbus_reader *);
+/* Behind a heavy fence: whoever does not run it now sees what was stored. */
+int evbus__somebody_runs(const struct evbus_reader *);
 /* Wait until nobody runs it, or a subscription's handler does not. */
 int evbus__run_quiet(struct evbus_reader *, struct evbus_publisher *self,
     int64_t subscription, int64_t deadline);
@@ -254,9 +260,11 @@ struct evbus__subscription *evbus__subscription_find(
 void evbus__subscription_unhook(struct evbus__subscription *);
 /* Its memory is retired, or kept while a list still names it; the lock. */
 void evbus__subscription_drop(struct evbus__subscription *);
-/* Run on_closed and free: of one that is ending, of all.  No lock held. */
+/* Run on_closed and free: of one that is ending and whose handler does not run;
+ * of all, unless somebody runs the reader and it is not known (quiet) that he
+ * is in none of their handlers.  No lock held. */
 void evbus__finish_end(struct evbus_reader *, int64_t id);
-void evbus__finish_ends(struct evbus_reader *);
+void evbus__finish_ends(struct evbus_reader *, int quiet);
 /* The last step of a close, once no on_closed runs any more; lock held. */
 void evbus__reader_closed(struct evbus_reader *);
 /* The verdict EVBUS_STOP: end it from inside its own handler. */

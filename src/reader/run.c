@@ -62,6 +62,13 @@ evbus__run_peek(struct evbus_reader *reader)
 	return 0;
 }
 
+int
+evbus__somebody_runs(const struct evbus_reader *reader)
+{
+	evbus__fence_heavy();					/* GRACE */
+	return (EVBUS_LOAD(&reader->entry->running, ACQUIRE) & 1) != 0;
+}
+
 /*
  * Somebody waits for quiet, or left something to be finished here.  What
  * on_closed calls does not wait, as inside a handler: this may be a worker.
@@ -74,7 +81,7 @@ evbus__run_end_slowly(struct evbus_reader *reader)
 	/* Who was inside has a record. */
 	EVBUS_ASSERT(self != NULL);
 	self->depth++;
-	evbus__finish_ends(reader);
+	evbus__finish_ends(reader, 0);
 	evbus__futex_wake(&reader->entry->running, INT_MAX);
 	if (EVBUS_LOAD(&reader->state, RELAXED) == EVBUS__READER_CLOSING)
 		evbus__reader_finish(reader);

@@ -34,15 +34,21 @@ evbus__subscription_unhook(struct evbus__subscription *subscription)
 	evbus__sweep(reader);
 }
 
-/* Out of the list of ends: one, or (id 0) the first; NULL: not there. */
+/*
+ * Out of the list of ends: one, or (id 0) the first; NULL: not there.  `quiet`:
+ * the caller knows that no handler of those that it takes runs.  Else the
+ * reader may be inside one: then who runs it finds the end when it leaves.
+ */
 static struct evbus__subscription *
-take_end(struct evbus_reader *reader, int64_t id)
+take_end(struct evbus_reader *reader, int64_t id, int quiet)
 {
 	struct evbus__subscription **at, *found = NULL;
 
 	evbus__mutex_lock(&reader->context->lock);
 	for (at = &reader->ends; *at != NULL; at = &(*at)->next)
 		if (id == 0 || (*at)->id == id) {
+			if (!quiet && evbus__somebody_runs(reader))
+				break;
 			found = *at;
 			*at = found->next;
 			reader->finishing++;
@@ -89,18 +95,18 @@ finish(struct evbus_reader *reader, struct evbus__subscription *subscription)
 void
 evbus__finish_end(struct evbus_reader *reader, int64_t id)
 {
-	struct evbus__subscription *subscription = take_end(reader, id);
+	struct evbus__subscription *subscription = take_end(reader, id, 1);
 
 	if (subscription != NULL)
 		finish(reader, subscription);
 }
 
 void
-evbus__finish_ends(struct evbus_reader *reader)
+evbus__finish_ends(struct evbus_reader *reader, int quiet)
 {
 	struct evbus__subscription *subscription;
 
-	while ((subscription = take_end(reader, 0)) != NULL)
+	while ((subscription = take_end(reader, 0, quiet)) != NULL)
 		finish(reader, subscription);
 }
 

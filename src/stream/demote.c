@@ -64,6 +64,7 @@ stalled_since(struct evbus__cursor *cursor, uint64_t next, int64_t now)
 	    RELAXED)) {
 		/* Seen early it only makes the episode before younger. */
 		EVBUS_STORE(&cursor->stalled_since, now, RELAXED);
+		EVBUS__DELAY(stalled);
 		EVBUS_STORE(&cursor->stalled_at, next + 1, RELEASE);
 	}
 	return now;
@@ -105,6 +106,7 @@ evbus__demote_late(struct evbus__stream *stream, const struct evbus__set *set,
 		if (!is_demotable(member) || !evbus__member_gates(member) ||
 		    !is_late(member, need, gate, &due))
 			continue;
+		EVBUS__DELAY(demote);
 		EVBUS_STORE(&member->cursor->demoted, 1, RELAXED);
 		evbus__space_wake(stream->pub.ctl);
 	}

@@ -42,14 +42,20 @@ claim_and_fork(struct fixture_thread *thread)
 static void
 thread_that_ends_in_a_child_leaves_open_claims_S6(void **state)
 {
-	struct evbus *bus = fixture_open(NULL);
-	struct forking forking = { .topic = fixture_topic(bus, "a") };
+	struct evbus *bus;
+	struct forking forking = { 0 };
 	struct evbus_stream_stats stats;
 	struct fixture_thread thread;
 	atomic_uint count = 0;
 	struct evbus_reader *reader;
 
 	(void)state;
+	/* The child's end would be reported as a leak of its parent's. */
+	if (getenv("EVBUS_SANITIZE") != NULL &&
+	    strstr(getenv("EVBUS_SANITIZE"), "address") != NULL)
+		skip();
+	bus = fixture_open(NULL);
+	forking.topic = fixture_topic(bus, "a");
 	reader = fixture_subscribed(bus, "a", fixture_count, &count);
 	fflush(NULL);
 	fixture_start(&thread, claim_and_fork, &forking);

@@ -142,6 +142,22 @@ close_beside_a_look_is_done_and_free_waits_for_it_L3(void **state)
 	assert_int_equal(evbus_free(bus), 0);
 }
 
+/* A publish that came too late has seen so, and is about to leave. */
+static void
+free_waits_for_a_publisher_that_is_refused_L3(void **state)
+{
+	struct evbus *bus = fixture_open(NULL);
+	struct evbus_publisher *self = evbus__self(&bus->context);
+	uint64_t section = self->section;
+
+	(void)state;
+	assert_int_equal(evbus_close(bus, 0, NULL), 0);
+	EVBUS_STORE(&self->section, section + 1, RELEASE);
+	fixture_refused(evbus_free(bus), EVBUS_EBUSY);
+	EVBUS_STORE(&self->section, section, RELEASE);
+	assert_int_equal(evbus_free(bus), 0);
+}
+
 /* ---- Between two looks of a call ----------------------------------------- */
 
 /*
@@ -243,6 +259,8 @@ flush_that_fails_at_one_stream_looks_at_no_other(void **state)
 	(void)state;
 	assert_int_equal(evbus_stream_open(bus, "b.>", NULL, &stream), 0);
 	reader = fixture_subscribed(bus, ">", NULL, NULL);
+	/* From now on it is this thread's. */
+	assert_int_equal(evbus_poll(reader, 1), 0);
 	assert_int_equal(evbus_publish(topic, "x", 1), 0);
 	assert_int_equal(evbus_publish_name(bus, "b.c", "x", 1), 0);
 	fixture_refused(evbus_flush(bus, FIXTURE_LONG), EVBUS_EDEADLK);
@@ -273,6 +291,7 @@ main(void)
 		    close_tells_events_claims_and_handlers_each_for_itself_L3),
 		cmocka_unit_test(
 		    close_beside_a_look_is_done_and_free_waits_for_it_L3),
+		cmocka_unit_test(free_waits_for_a_publisher_that_is_refused_L3),
 		cmocka_unit_test(
 		    open_on_a_bus_that_closes_meanwhile_is_refused_L3),
 		cmocka_unit_test(

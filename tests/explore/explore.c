@@ -291,6 +291,7 @@ explore__run_one(void)
 			ex.test->finish();
 	}
 	explore__heap_leave();
+	explore__end();
 	running = 0;
 }
 

@@ -54,7 +54,8 @@ struct explore_test {
 	void (*setup)(void);
 	void (*body[EXPLORE_FIBERS_MAX])(void);
 	void (*finish)(void);
-	const char *flags;	/* of the driver, for more rows: "f"; or NULL */
+	const char *flags;	/* of the driver, for more rows: "f", "u"; "L": too large to
+				 * be exhausted in all models, as far as known */
 };
 
 enum explore_strategy {
@@ -100,8 +101,7 @@ enum explore_forget {
 	EXPLORE_FORGET_ORDER,	/* which store comes before a store */
 	EXPLORE_FORGET_BUDGET,	/* how many preemptions are left */
 	EXPLORE_FORGET_RUNNING,	/* which fiber goes on for nothing */
-	EXPLORE_FORGET_FREED,	/* that memory was freed */
-	EXPLORE_FORGET_WOKEN	/* that a sleeper was woken, a fiber ended */
+	EXPLORE_FORGET_FREED	/* that memory was freed */
 };
 
 #define EXPLORE_SCHEDULE_MAX	16384
@@ -129,6 +129,17 @@ void explore_options_init(struct explore_options *);
 /* Returns 1 if the scenario failed, 0 if not. */
 int explore_run(const struct explore_test *, const struct explore_options *,
     struct explore_result *);
+
+/* The search with what has been seen and without it: explore_compare.c. */
+struct explore_comparison {
+	size_t ends;
+	uint64_t executions[2];
+	char message[512];	/* of a failure */
+};
+int explore_compare(const struct explore_test *,
+    const struct explore_options *, struct explore_comparison *);
+/* In finish: these bytes are part of how the execution has ended. */
+void explore_outcome(const void *, size_t size_bytes);
 
 /* The calling fiber, 1 to nthreads; 0 in setup and finish. */
 int explore_self(void);
@@ -166,6 +177,12 @@ void explore_assert_at(int c, const char *what, const char *file, int line);
  * is smaller.
  */
 void explore_exits(void);
+/*
+ * In setup: a thread that the library starts, still in setup, is this fiber;
+ * its body is explore_run_thread().
+ */
+void explore_thread(int fiber);
+void explore_run_thread(void);
 /* Blocks of the wrapped allocator not freed yet, in this execution. */
 unsigned explore_heap_live(void);
 

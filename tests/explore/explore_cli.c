@@ -23,7 +23,7 @@ usage(void)
 	    "usage: explore [-l] [-L] [-t test] [-m sc|tso|pso|c11]\n"
 	    "    [-s random|dfs|pct|sleep] [-n executions] [-T seconds]\n"
 	    "    [-b preemptions] [-w old loads] [-D depth] [-j jobs] [-a]\n"
-	    "    [-c] [-k] [-f] [-d] [-u] [-v] [-S first seed] [-r seed]\n"
+	    "    [-c] [-k] [-K] [-f] [-d] [-u] [-v] [-S first seed] [-r seed]\n"
 	    "    [-p schedule]\n"
 	    "  -l  list the scenarios\n"
 	    "  -L  go on for long: -b 3 -w -1 for all, and eight times as\n"
@@ -36,6 +36,7 @@ usage(void)
 	    "  -a  a switch before every access, needed or not\n"
 	    "  -c  go on where all has been seen before (dfs)\n"
 	    "  -k  compare the states that are taken for one (dfs)\n"
+	    "  -K  each search with two threads twice: do both find the same?\n"
 	    "  -f  no process-wide barrier: full fences at both ends\n"
 	    "  -d  a timed wait may time out at any moment\n"
 	    "  -u  a futex wait may return for no reason\n"
@@ -69,7 +70,7 @@ parse(int argc, char **argv, struct settings *s)
 	s->times = 1;
 	s->jobs = (int)sysconf(_SC_NPROCESSORS_ONLN);
 	while ((c = getopt(argc, argv,
-	    "t:m:s:n:b:w:T:D:S:r:p:j:acdkuflvL")) != -1) {
+	    "t:m:s:n:b:w:T:D:S:r:p:j:acdkuflvKL")) != -1) {
 		switch (c) {
 		case 't':
 			s->test = optarg;
@@ -134,6 +135,9 @@ parse(int argc, char **argv, struct settings *s)
 		case 'k':
 			o->check = 1;
 			break;
+		case 'K':
+			s->compare = 1;
+			break;
 		case 'f':
 			o->membarrier = 0;
 			break;
@@ -188,6 +192,8 @@ explore_main(int argc, char **argv)
 	}
 	if (s.list)
 		return 0;
+	if (s.compare)
+		return explore__compare_all(&s);
 	memset(&totals, 0, sizeof totals);
 	explore__run_table(&s, &totals);
 	return explore__print_totals(&totals);

@@ -14,7 +14,7 @@ struct settings {
 	const char *test;
 	int model_set, strategy_set, depth_set, flag_set, executions_set;
 	int seconds_set, bound_set, stale_set, replay;
-	int list, jobs, times;
+	int list, jobs, times, compare;
 };
 
 struct totals {
@@ -22,10 +22,14 @@ struct totals {
 	int rows, failed, searched, exhausted;
 	int pairs[EXPLORE_MODELS];	/* of two threads, asked for */
 	int whole[EXPLORE_MODELS];	/* ... exhausted */
+	int large[EXPLORE_MODELS];	/* ... known to be too large */
 	int late[EXPLORE_MODELS];	/* ... stopped by the time */
 };
 
 void explore__run_table(const struct settings *, struct totals *);
+/* explore_compare.c */
+int explore__compare_all(const struct settings *);
+
 int explore__print_totals(const struct totals *);
 
 #endif /* EVBUS_EXPLORE_CLI_H */

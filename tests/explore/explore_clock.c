@@ -36,9 +36,11 @@ static void
 fence_sc(struct fiber *f)
 {
 	explore__join(&f->clock, &f->acquired);
-	join_view(&f->clock, &ex.sc);
-	f->clock.view[SC_SLOT] = ex.sc_stores;
-	join_view(&ex.sc, &f->clock);
+	if (ex.options.model == EXPLORE_C11) {	/* no others have views */
+		join_view(&f->clock, &ex.sc);
+		f->clock.view[SC_SLOT] = ex.sc_stores;
+		join_view(&ex.sc, &f->clock);
+	}
 	f->released = f->clock;
 }
 

@@ -117,6 +117,7 @@ struct explorer {
 	struct explore_clock sc;	/* of the SC fences */
 	uint32_t sc_stores;
 	int failed;
+	uint64_t outcome;	/* see explore_outcome() */
 	char message[512];
 
 	/* Choices: those to follow, then those made. */
@@ -219,9 +220,12 @@ void explore__event_all(void);
 uint64_t explore__hash(uint64_t, uint64_t);
 void explore__seen_forget(void);
 void explore__seen_reset(void);
-int explore__seen(int running);
-int explore__seen_turn(void);
+int explore__seen(int running, int choices);
+int explore__seen_turn(const void *frame);
 uint64_t explore__states(void);
+
+/* explore_compare.c */
+void explore__end(void);
 
 /* explore_share.c */
 void explore__share_reset(void);

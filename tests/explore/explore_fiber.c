@@ -234,7 +234,7 @@ reschedule(int voluntary)
 			explore__stop();
 		advance_idle();
 	}
-	if (ex.switching && explore__seen(enabled && !voluntary ? self : 0))
+	if (ex.switching && explore__seen(enabled && !voluntary ? self : 0, n))
 		ex.pruned = 1;
 	next = candidate[explore__choose_fiber(candidate, n, enabled)];
 	if (enabled && !voluntary && next != self)
@@ -337,7 +337,8 @@ explore__pause(const char *file, int line)
 	if (ex.current == 0 || !f->loaded)
 		return;
 	step(file, line);
-	if (!ex.pruned && explore__seen_turn())
+	__builtin_unwind_init();
+	if (!ex.pruned && explore__seen_turn(__builtin_frame_address(0)))
 		ex.pruned = 1;
 	explore__event_read(0, 0);
 	TRACE("pause", NULL, 0, 0, -1, NULL, file, line);
@@ -350,9 +351,10 @@ explore__pause(const char *file, int line)
 void
 explore_advance(int64_t ns)
 {
-	if (ex.current != 0)
+	if (ex.current != 0) {
 		explore__point("explore_advance", 0);
-	explore__share_all();
+		explore__share_all();
+	}
 	explore__touch(&ex.now_ns, sizeof ex.now_ns, 1);
 	explore__event(0, (uint64_t)ns);
 	ex.now_ns += ns;

@@ -147,7 +147,10 @@ explore__heap_mark(void)
 	}
 }
 
-/* Of what has changed since then; large blocks are left out. */
+/*
+ * Of what has changed since then.  Large blocks are left out, and the number of
+ * the execution: the library numbers buses for as long as the process lives.
+ */
 uint64_t
 explore__heap_hash(void)
 {
@@ -164,7 +167,7 @@ explore__heap_hash(void)
 			then = 0;
 			if (at < begun)
 				memcpy(&then, heap.begun + at, sizeof then);
-			if (now != then)
+			if (now != then && now != ex.executions)
 				h = explore__hash(h, at ^ now);
 		}
 	}

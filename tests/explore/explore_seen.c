@@ -59,7 +59,9 @@
 
 #define ENTRIES		((size_t)1 << 23)
 #define PROBES		32
+#define SOME		3	/* of the states without a choice, as bits */
 #define UNBOUNDED	UINT16_MAX
+#define CALL_SAVED	5	/* registers, at most, below a frame */
 
 struct entry {
 	uint64_t state;		/* 0: no entry */
@@ -71,7 +73,8 @@ struct entry {
 
 static struct entry *table;
 static int on;
-static uint64_t entries;
+static uint64_t entries, forgotten;
+static uint64_t generation;	/* part of a state: older ones are forgotten */
 static uint64_t last[OBJECTS];	/* event on an object that others follow */
 static uint64_t before[OBJECTS];	/* sum of those they need not follow */
 
@@ -139,8 +142,7 @@ explore__event_woken(enum explore_object object)
 void
 explore__event_of(struct fiber *f, uint64_t event)
 {
-	if (!forgets(EXPLORE_FORGET_WOKEN))
-		f->trace += explore__hash(event, 1);
+	f->trace += explore__hash(event, 1);
 }
 
 void
@@ -162,6 +164,8 @@ explore__seen_forget(void)
 {
 	on = ex.options.strategy == EXPLORE_DFS && !ex.replaying &&
 	    !ex.options.again;
+	generation++;
+	forgotten += entries;
 	entries = 0;
 	if (!on)
 		return;
@@ -173,8 +177,11 @@ explore__seen_forget(void)
 			perror("explore: table of states");
 			exit(2);
 		}
-	} else {
-		madvise(table, ENTRIES * sizeof *table, MADV_DONTNEED);
+		/* It is used all over. */
+		(void)madvise(table, ENTRIES * sizeof *table, MADV_HUGEPAGE);
+	} else if (forgotten > ENTRIES / 4) {
+		(void)madvise(table, ENTRIES * sizeof *table, MADV_DONTNEED);
+		forgotten = 0;
 	}
 }
 
@@ -187,19 +194,14 @@ explore__seen_reset(void)
 		last[i] = before[i] = 0;
 }
 
-/* The running fiber's registers and stack. */
-static uint64_t __attribute__((__noinline__))
-local_state(const struct fiber *f)
+/* The running fiber's registers, which lie below the frame, and its stack. */
+static uint64_t
+local_state(const struct fiber *f, const void *frame)
 {
-	struct {
-		jmp_buf registers;
-	} here;
-	const uint64_t *word = (const uint64_t *)(const void *)&here;
+	const uint64_t *word = (const uint64_t *)frame - CALL_SAVED;
 	const uint64_t *end = explore__stack_end(f);
-	uint64_t h = 0;
+	uint64_t h = 1;
 
-	memset(&here, 0, sizeof here);
-	(void)_setjmp(here.registers);
 	for (; word < end; word++)
 		h = explore__hash(h, *word);
 	return h;
@@ -211,7 +213,7 @@ local_state(const struct fiber *f)
  * new behind it; unless nobody else can run, and it has read all that is new.
  */
 int
-explore__seen_turn(void)
+explore__seen_turn(const void *frame)
 {
 	struct fiber *f = explore__me();
 	uint64_t then = f->local;
@@ -219,7 +221,7 @@ explore__seen_turn(void)
 
 	if (!on)
 		return 0;
-	f->local = local_state(f);
+	f->local = local_state(f, frame);
 	f->acted = 0;
 	if (acted || f->local != then)
 		return 0;
@@ -251,7 +253,8 @@ state_hash(int running)
 	uint64_t h;
 	int id;
 
-	h = explore__hash((uint64_t)ex.now_ns, (uint64_t)ex.idle_ns);
+	h = explore__hash(generation, (uint64_t)ex.now_ns);
+	h = explore__hash(h, (uint64_t)ex.idle_ns);
 	h = explore__hash(h, (uint64_t)explore__heap_left());
 	for (id = 1; id <= ex.test->nthreads; id++) {
 		h = explore__hash(h, ex.fiber[id].trace);
@@ -286,10 +289,11 @@ is_less(const struct entry *e, unsigned preemptions, unsigned stales)
 
 /*
  * At a scheduling point: 1 if there is nothing new behind it.  `running` may go
- * on without a preemption; 0: anybody may.
+ * on without a preemption; 0: anybody may.  Where there is no choice it is
+ * enough to look at some of the states, the same ones each time.
  */
 int
-explore__seen(int running)
+explore__seen(int running, int choices)
 {
 	unsigned preemptions, stales = UNBOUNDED, i;
 	struct entry *e;
@@ -300,6 +304,8 @@ explore__seen(int running)
 	preemptions = (unsigned)(ex.bound - ex.preemptions);
 	if (ex.stale_bound >= 0)
 		stales = (unsigned)(ex.stale_bound - ex.stales);
+	if (choices == 1 && (ex.fiber[ex.current].trace & SOME) != 0)
+		return 0;
 	state = state_hash(running);
 	for (i = 0; i < PROBES; i++) {
 		e = &table[(state + i) % ENTRIES];

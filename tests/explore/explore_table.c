@@ -7,11 +7,12 @@
  * there are processors, and the table keeps its order.
  *
  * Scenarios of two threads are searched with up to three preemptions and any
- * number of loads of old values, in all models, to the end: it is a failure
- * of the whole if one is not exhausted within its number of executions.  Those
- * of three threads, and the lines with a flag, go as far as theirs goes.  The
- * limit in seconds is only there to come to an end on a slow machine; a line
- * that it stops says "late", and is told at the end, but is no failure.
+ * number of loads of old values, in all models, to the end.  If one is not
+ * exhausted within its number of executions, the whole has failed, unless the
+ * scenario says itself that it is too large (flag L); that is told.
+ * Those of three threads, and the lines with a flag, go as far as their number
+ * goes.  The limit in seconds is only there to come to an end on a slow machine:
+ * a line that it stops says "late", and is told at the end, but is no failure.
  *
  * A line says how far it came.  b3: the depth-first search has seen all with
  * three preemptions and, but for "all", with as many loads of old values as -w
@@ -30,11 +31,12 @@
 
 #include "explore_cli.h"
 
-#define WHOLE_EXECUTIONS	3000000	/* of two threads; begun */
-#define DFS_EXECUTIONS		30000
+#define WHOLE_EXECUTIONS	2000000	/* of two threads; begun */
+#define LARGE_EXECUTIONS	400000	/* of those with flag L */
+#define DFS_EXECUTIONS		20000
 #define SLEEP_EXECUTIONS	20000
 #define RANDOM_EXECUTIONS	36000
-#define SECONDS_MAX		4
+#define SECONDS_MAX		300
 #define WHOLE_BOUND		3
 #define LINES			18	/* of a scenario, at most */
 
@@ -43,6 +45,7 @@ struct job {
 	const struct explore_test *test;
 	struct explore_options options;
 	int whole;		/* has to be exhausted */
+	int large;		/* but it is known that it is too large */
 	FILE *output;		/* what the process prints */
 	int fd;			/* its result comes here */
 	pid_t child;
@@ -171,7 +174,8 @@ print_row(struct job *job, struct totals *totals)
 	if (job->whole) {
 		totals->pairs[o->model]++;
 		totals->whole[o->model] += r.exhausted;
-		totals->late[o->model] += is_late(o, &r);
+		totals->large[o->model] += job->large && !r.exhausted;
+		totals->late[o->model] += !job->large && is_late(o, &r);
 	}
 }
 
@@ -216,7 +220,7 @@ line_options(const struct explore_test *t, const struct settings *s, int k,
 	const int asked = s->model_set || s->strategy_set;
 
 	job->test = t;
-	job->whole = 0;
+	job->whole = job->large = 0;
 	*o = s->options;
 	if (s->replay)
 		return k == 0;
@@ -248,8 +252,10 @@ line_options(const struct explore_test *t, const struct settings *s, int k,
 		o->preemption_bound = WHOLE_BOUND;
 		if (!s->stale_set)
 			o->stale_bound = -1;
+		job->large = t->flags != NULL && strchr(t->flags, 'L') != NULL;
 		if (!s->executions_set)
-			o->executions_max = WHOLE_EXECUTIONS;
+			o->executions_max = job->large && s->times == 1 ?
+			    LARGE_EXECUTIONS : WHOLE_EXECUTIONS;
 	}
 	return 1;
 }
@@ -303,8 +309,12 @@ explore__print_totals(const struct totals *t)
 		printf("scenarios of two threads in %s: %d, exhausted at %d "
 		    "preemptions: %d", explore_model_names[i], t->pairs[i],
 		    WHOLE_BOUND, t->whole[i]);
-		printf(t->late[i] ? ", out of time: %d\n" : "\n", t->late[i]);
-		bad += t->pairs[i] - t->whole[i] - t->late[i];
+		if (t->large[i] > 0)
+			printf(", too large: %d", t->large[i]);
+		if (t->late[i] > 0)
+			printf(", out of time: %d", t->late[i]);
+		putchar('\n');
+		bad += t->pairs[i] - t->whole[i] - t->large[i] - t->late[i];
 		late += t->late[i];
 	}
 	if (late > 0)

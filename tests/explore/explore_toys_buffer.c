@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * explore_toys_buffer.c - toys of what empties a store buffer.
+ * explore_toys_buffer.c - toys of what empties a store buffer, and of where a
+ * search may not be cut (explore_seen.c).
  */
+#include <stdlib.h>
+
 #include <evbus/atomic.h>
 
 #include "epoch_explore.h"
@@ -89,6 +92,60 @@ over_finish(void)
 	EXPLORE_ASSERT(toy.flag != 2 || toy.got[1] != 2 || toy.got[2] == 1);
 }
 
+/* Where both stand the same, it matters who goes on for nothing. */
+static void
+runs_first(void)
+{
+	EVBUS_STORE(&toy.left, 1, RELAXED);
+	toy.got[1] = EVBUS_FETCH_ADD(&toy.data, 1, RELAXED);
+}
+
+static void
+runs_second(void)
+{
+	toy.got[2] = EVBUS_FETCH_ADD(&toy.data, 16, RELAXED);
+	toy.got[3] = EVBUS_FETCH_ADD(&toy.data, 16, RELAXED);
+	toy.got[4] = EVBUS_LOAD(&toy.left, RELAXED);
+}
+
+/* Freed memory is read without a hook, and what was read shows late. */
+static void *block;
+
+static void
+freed_setup(void)
+{
+	toy_setup();
+	block = malloc(sizeof(uint32_t));
+	EXPLORE_ASSERT(block != NULL);
+	*(volatile uint32_t *)block = 1;
+}
+
+static void
+freed_use(void)
+{
+	uint32_t value;
+
+	EVBUS_STORE(&toy.flag, 1, RELAXED);
+	EVBUS_STORE(&toy.word[0], 1, RELAXED);
+	value = *(volatile uint32_t *)block;
+	EVBUS_STORE(&toy.left, 1, RELAXED);
+	EVBUS_STORE(&toy.left, 2, RELAXED);
+	toy.got[1] = value;
+}
+
+static void
+freed_drop(void)
+{
+	if (EVBUS_LOAD(&toy.flag, RELAXED) == 0)
+		return;
+	free(block);
+	(void)EVBUS_LOAD(&toy.left, RELAXED);
+}
+
+TOY(who_runs, "who goes on for nothing", toy_setup, NULL, runs_first,
+    runs_second);
+TOY(freed_late, "freed memory shows late", freed_setup, NULL, freed_use,
+    freed_drop);
 TOY(sb_other_modify, "a modify of another word", toy_setup, other_finish,
     other_left, other_right);
 TOY(section_seen, "stores of a section waited for", section_setup, NULL,

@@ -4,7 +4,7 @@
  *
  * Mutexes and futexes block fibers; the clock is virtual; maps come from an
  * arena that begins anew with each execution; threads are the scenario's
- * fibers, and none can be started.
+ * fibers, of which setup can start one (explore_thread).
  *
  * A futex call orders nothing by itself: Linux documents only that the compare
  * and the going to sleep are one step, and that it is ordered with the waking:
@@ -30,6 +30,12 @@ static size_t tls_used[CONTEXTS];
 static void (*exit_function)(void *);
 static void *exit_value[CONTEXTS];
 static int exits;
+static struct {			/* the one that the library may start */
+	int fiber;		/* 0: none */
+	uint32_t ended;
+	void (*body)(void *);
+	void *arg;
+} thread;
 static int standing_for;	/* context 0 is taken for this fiber */
 
 void
@@ -43,6 +49,7 @@ explore__tls_reset(void)
 		exit_value[i] = NULL;
 	}
 	exits = 0;
+	memset(&thread, 0, sizeof thread);
 	standing_for = 0;
 }
 
@@ -81,6 +88,12 @@ void
 explore_exits(void)
 {
 	exits = 1;
+}
+
+void
+explore_thread(int fiber)
+{
+	thread.fiber = fiber;
 }
 
 /* The body of the running fiber has returned. */
@@ -364,15 +377,26 @@ int
 evbus__os_thread_start(struct evbus__os_thread *t, void (*body)(void *),
     void *arg, const char *name)
 {
-	(void)t;
-	(void)body;
-	(void)arg;
 	(void)name;
-	return EVBUS_ESYSTEM;
+	if (ex.current != 0 || thread.fiber == 0 || thread.body != NULL)
+		return EVBUS_ESYSTEM;
+	t->id = thread.fiber;
+	thread.body = body;
+	thread.arg = arg;
+	return 0;
+}
+
+void
+explore_run_thread(void)
+{
+	thread.body(thread.arg);
+	EVBUS_STORE(&thread.ended, 1, RELEASE);
 }
 
 void
 evbus__os_thread_join(struct evbus__os_thread *t)
 {
 	(void)t;
+	while (EVBUS_LOAD(&thread.ended, ACQUIRE) == 0 && ex.current != 0)
+		EVBUS_SPIN();
 }

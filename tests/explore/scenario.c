@@ -345,6 +345,9 @@ scenario_close(void)
 	for (i = 0; i < SCENARIO_READERS; i++)
 		EXPLORE_ASSERT(scenario.subscription[i] == 0 ||
 		    scenario.log[i].closed == 1);
+	explore_outcome(scenario.log, sizeof scenario.log);
+	explore_outcome(scenario.published, sizeof scenario.published);
+	explore_outcome(scenario.result, sizeof scenario.result);
 	explore_assert(evbus_free(scenario.bus) == 0, "free: %s",
 	    evbus_errmsg());
 	explore_assert(explore_heap_live() == 0, "%u blocks are left",

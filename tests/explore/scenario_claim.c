@@ -137,16 +137,18 @@ setup_exit_unread(void)
 {
 	setup_unread();
 	explore_exits();
+	explore_stand_for(1);
+	claim_and_end();
+	explore_stand_for(0);
 }
 
-/* The second may wait for the first, which only the caller could end. */
+/* It may wait for the first, which only the caller could end. */
 static void
-claim_two_and_end(void)
+claim_more_and_end(void)
 {
 	struct evbus_claim claim;
 	int result;
 
-	claim_and_end();
 	result = scenario_claim(&claim);
 	EXPLORE_ASSERT(result == 0 || result == EVBUS_EDEADLK);
 	holes += result == 0;
@@ -161,8 +163,8 @@ finish_exit_unread(void)
 
 const struct explore_test claim_x_exit_full = {
 	"claim_x_exit_full", "who waits for a dead thread's slot goes on", 2,
-	setup_exit_unread, { claim_two_and_end, publish_one },
-	finish_exit_unread, "u"
+	setup_exit_unread, { claim_more_and_end, publish_one },
+	finish_exit_unread, "uL"
 };
 
 const struct explore_test claim_x_exit = {

@@ -166,9 +166,21 @@ run_until_closed(void)
 	EXPLORE_ASSERT(result == EVBUS_ECLOSED);
 }
 
+/* With nothing to read it sleeps. */
+static void
+setup_asleep(void)
+{
+	clear();
+	scenario_open(NULL, 0);
+	explore_stand_for(2);
+	scenario_reader_open(0, NULL);
+	scenario_subscribe(0);
+	explore_stand_for(0);
+}
+
 const struct explore_test close_x_wait = {
 	"close_x_wait", "a sleeping reader is told that the bus closes", 2,
-	setup_other, { close_bus, run_until_closed }, finish, "fu"
+	setup_asleep, { close_bus, run_until_closed }, finish, "fuL"
 };
 
 /* Somebody subscribes meanwhile. */

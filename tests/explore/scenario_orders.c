@@ -240,7 +240,7 @@ finish_lossy(void)
 
 const struct explore_test lossy_x_lap_ahead = {
 	"lossy_x_lap_ahead", "no torn payload, by a claim under the limit", 2,
-	setup_lapped, { publish_two, poll_all }, finish_lossy, NULL
+	setup_lapped, { publish_two, poll_all }, finish_lossy, "L"
 };
 
 /* ---- A payload outside its slot is given back --------------------------- */
@@ -311,7 +311,7 @@ join_and_poll(void)
 
 const struct explore_test pool_x_join = {
 	"pool_x_join", "who waits for a block sees a whole set", 2,
-	setup_no_block, { publish_block, join_and_poll }, finish_pool, NULL
+	setup_no_block, { publish_block, join_and_poll }, finish_pool, "L"
 };
 
 /* It is held by a reader that closes. */
@@ -381,7 +381,7 @@ finish_bare(void)
 
 const struct explore_test claim_x_look = {
 	"claim_x_look", "who waits for a claim sees whose it is", 2,
-	setup_cold, { claim_and_commit, publish_two }, finish_bare, NULL
+	setup_cold, { claim_and_commit, publish_two }, finish_bare, "L"
 };
 
 /* ---- The table of names grows while a name is looked for ---------------- */

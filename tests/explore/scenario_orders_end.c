@@ -139,6 +139,18 @@ const struct explore_test next_x_table = {
 
 /* ---- A reader, and a subscription of two, ends ------------------------- */
 
+/* A place in the stream is left to reader 0, and nothing in its table. */
+static void
+open_without(void)
+{
+	int64_t id;
+
+	scenario_open(NULL, 0);
+	scenario_reader_open(0, NULL);
+	id = subscribe(0, "a", scenario_count, NULL);
+	EXPLORE_ASSERT(evbus_unsubscribe(scenario.bus, id, 0) == 0);
+}
+
 static enum evbus_verdict
 close_the_other(const struct evbus_event *event, void *arg)
 {
@@ -152,9 +164,7 @@ close_the_other(const struct evbus_event *event, void *arg)
 static void
 setup_other(void)
 {
-	scenario_open(NULL, 0);
-	scenario_reader_open(0, NULL);
-	scenario_subscribe(0);
+	open_without();
 	scenario_reader_open(1, NULL);
 	(void)subscribe(1, "a", close_the_other, NULL);
 	publish_one();
@@ -169,6 +179,26 @@ poll_other(void)
 const struct explore_test leave_in_handler = {
 	"leave_in_handler", "a reader closed by a handler ends behind its own",
 	2, setup_other, { poll_one, poll_other }, finish, "f"
+};
+
+static void
+setup_without(void)
+{
+	open_without();
+	publish_one();
+}
+
+static void
+close_at_once(void)
+{
+	int result = evbus_close(scenario.bus, 0, NULL);
+
+	EXPLORE_ASSERT(result == 0 || result == EVBUS_ETIMEDOUT);
+}
+
+const struct explore_test close_x_run = {
+	"close_x_run", "a close frees no table that is looked at", 2,
+	setup_without, { poll_one, close_at_once }, finish, "f"
 };
 
 static void
@@ -234,7 +264,35 @@ publish_references(void)
 const struct explore_test hold_x_reclaim = {
 	"hold_x_reclaim", "who gives a reference back knows all of it", 2,
 	setup_references, { publish_references, publish_references }, finish,
-	NULL
+	"L"
+};
+
+/* ---- A producer of two goes on where another one has looked ------------- */
+
+static void
+setup_frontier(void)
+{
+	scenario_open(&two_slots, 0);
+}
+
+static void
+publish_batch(void)
+{
+	explore_assert(scenario_publish_two() == 0, "publish: %s",
+	    evbus_errmsg());
+}
+
+static void
+publish_four(void)
+{
+	publish_one();
+	publish_one();
+	publish_batch();
+}
+
+const struct explore_test batch_x_lap = {
+	"batch_x_lap", "a slot is written behind its last writer", 2,
+	setup_frontier, { publish_four, publish_batch }, finish, "L"
 };
 
 /* ---- Who looks for deadlocks, and who closes --------------------------- */

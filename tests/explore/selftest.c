@@ -96,6 +96,18 @@ static const struct explore_test *const many[] = {
 	&toy_mutex_order, &toy_threes, &toy_late,
 };
 
+/* They end in some way in all models. */
+static const struct explore_test *const ended[] = {
+	&toy_sb_plain, &toy_sb_modify, &toy_iriw, &toy_coherence,
+	&toy_counter_apart, &toy_counter_cas, &toy_sleep_two_looks,
+	&toy_mutex_order, &toy_threes, &toy_late, &toy_mp_spin, &toy_sb_fences,
+	&toy_sb_heavy, &toy_sb_sc, &toy_sb_other_modify, &toy_r_one_fence,
+	&toy_section_seen, &toy_overwritten,
+	&toy_memory_looked, &toy_mutex_counter, &toy_iriw_fences,
+	&toy_who_runs, &toy_freed_late,
+};
+
+#define BOUND_MAX	3
 #define ENDS_MAX	256
 
 /* What memory was like when executions ended, as hashes. */
@@ -267,10 +279,69 @@ compare(const struct explore_test *toy_test)
 	return !right;
 }
 
+static void
+outcome(void)
+{
+	explore_outcome(&toy, sizeof toy);
+}
+
+/* All toys that end well: is anything lost where a search is cut? */
+static void
+compare_seen(enum explore_forget forget, int *runs, int *wrong)
+{
+	static struct explore_comparison c;
+	struct explore_options o;
+	struct explore_test t;
+	int answer, bound, model;
+	size_t i;
+
+	explore_options_init(&o);
+	o.stale_bound = -1;
+	o.executions_max = 200000;
+	o.quiet = 1;
+	o.forget = forget;
+	for (i = 0; i < sizeof ended / sizeof ended[0]; i++) {
+		t = *ended[i];
+		t.finish = outcome;
+		for (model = 0; model < EXPLORE_MODELS; model++)
+			for (bound = 0; bound <= BOUND_MAX; bound++) {
+				o.model = (enum explore_model)model;
+				o.preemption_bound = bound;
+				answer = explore_compare(&t, &o, &c);
+				++*runs;
+				*wrong += answer != 0;
+				if (forget != EXPLORE_FORGET_NOTHING)
+					continue;
+				printf("%-18s cut or not %-3s b%d %7llu %7llu "
+				    "%5zu ends %s%s\n", t.name,
+				    explore_model_names[model], bound,
+				    (unsigned long long)c.executions[0],
+				    (unsigned long long)c.executions[1],
+				    c.ends, answer == 0 ? "ok" : "FAILED ",
+				    c.message);
+			}
+	}
+}
+
+/* The same with a defect of the search: it must show. */
+static int
+compare_defect(enum explore_forget forget)
+{
+	static const char *const names[] = { "nothing", "what was read",
+	    "the order of stores", "preemptions left", "who runs",
+	    "memory freed" };
+	int runs = 0, wrong = 0;
+
+	compare_seen(forget, &runs, &wrong);
+	printf("forgets %-20s %3d of %d comparisons show it  %s\n",
+	    names[forget], wrong, runs, wrong > 0 ? "ok" : "FAILED");
+	return wrong == 0;
+}
+
 int
 main(int argc, char **argv)
 {
-	int failed = 0, runs = 0, model, strategy;
+	int failed = 0, runs = 0, model, strategy, forget;
 	size_t i;
 
 	if (argc > 1)
@@ -289,6 +360,9 @@ main(int argc, char **argv)
 			}
 	for (i = 0; i < sizeof many / sizeof many[0]; i++, runs++)
 		failed += compare(many[i]);
+	compare_seen(EXPLORE_FORGET_NOTHING, &runs, &failed);
+	for (forget = 1; forget <= EXPLORE_FORGET_FREED; forget++, runs++)
+		failed += compare_defect((enum explore_forget)forget);
 	printf("%d passed, %d failed\n", runs - failed, failed);
 	return failed != 0;
 }

@@ -22,6 +22,7 @@ struct trial_row {
 	int nothing;		/* 1: "for no reason" as well, error 0 */
 	enum sys_call always;	/* it is reached only if this one fails, */
 	unsigned spared;	/* after so many that did not */
+	unsigned most;		/* places to try; 0: as many as there are */
 };
 
 struct trial {

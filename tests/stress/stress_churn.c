@@ -168,6 +168,10 @@ come_as_reader(uint64_t *seed)
 	options.lossy = dice & 1;
 	options.start = dice & 2 ? EVBUS_START_OLDEST : EVBUS_START_NOW;
 	options.worker = dice & 4 ? "churn" : NULL;
+	if (!options.lossy) {
+		options.max_lag = dice & 16 ? 8 : 0;
+		options.stall_ns = dice & 32 ? 1000 : 0;
+	}
 	CHECK_INT(evbus_reader_open(churn.bus, &options, &reader), 0);
 	(void)event_subscribe(reader, dice & 8 ? "churn.>" : "churn.t1", count,
 	    &seen);

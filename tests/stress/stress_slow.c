@@ -9,6 +9,7 @@
  * as many events in; all arrive, once and in order.  A publisher that does not
  * wait is refused at exactly the capacity.  The lossy reader beside looks now
  * and then, holds nobody up, and is told of every event that it lost (D2).
+ * So does one with max_lag, from when it is demoted.
  */
 #include <sched.h>
 
@@ -95,7 +96,9 @@ one_round(uint64_t *seed)
 	struct view slow = { .lossy = 0 }, loser = { .lossy = 1 };
 	struct publisher publisher[PUBLISHERS];
 	pthread_t thread[PUBLISHERS];
-	struct evbus_reader *reader, *lossy;
+	struct evbus_reader_options demotable = { 0 };
+	struct evbus_reader *reader, *lossy, *late;
+	struct view laggard = { .lossy = 1 };
 	unsigned publishers, alive, i;
 	struct evbus_topic *topic;
 	struct evbus_stream *stream;
@@ -111,6 +114,9 @@ one_round(uint64_t *seed)
 	lossy = event_reader(bus, 1, EVBUS_START_NOW);
 	(void)event_subscribe(reader, "slow", see, &slow);
 	(void)event_subscribe(lossy, "slow", see, &loser);
+	demotable.max_lag = options.capacity / 2;
+	assert_int_equal(evbus_reader_open(bus, &demotable, &late), 0);
+	(void)event_subscribe(late, "slow", see, &laggard);
 	for (i = 0; i < publishers; i++) {
 		publisher[i].topic = topic;
 		publisher[i].base = NUMBER(i, 0);
@@ -120,16 +126,23 @@ one_round(uint64_t *seed)
 		thread[i] = event_thread(publish, &publisher[i]);
 	}
 	while (until_all_wait(stream, reader, &alive)) {
+		/* None, where one that was claimed is not yet committed. */
 		CHECK(evbus_poll(reader, 1 + (unsigned)event_random(seed) %
-		    (options.capacity + 2)) > 0);
+		    (options.capacity + 2)) >= 0);
 		if (event_random(seed) % 8 == 0)
 			(void)evbus_poll(lossy, 1 +
+			    (unsigned)event_random(seed) % 64);
+		if (event_random(seed) % 8 == 0)
+			(void)evbus_poll(late, 1 +
 			    (unsigned)event_random(seed) % 64);
 	}
 	for (i = 0; i < publishers; i++)
 		event_join(thread[i]);
 	(void)event_drain(reader);
 	(void)event_drain(lossy);
+	(void)event_drain(late);
+	CHECK_INT(laggard.events + event_reader_stats(late).lost, all);
+	event_check_equation(late);
 	CHECK_INT(slow.events, all);
 	CHECK_INT(slow.lost, 0);
 	CHECK_INT(loser.events + event_reader_stats(lossy).lost, all);

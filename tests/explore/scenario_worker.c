@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * scenario_worker.c - a worker, and who changes what it runs.
+ *
+ * Who: a thread of the bus that runs a reader and sleeps when there is nothing
+ * to read, and a thread that closes the reader and opens another one in its
+ * place, for which the worker has to have forgotten the first; then the bus.
+ *
+ * Argument (NUDGE).  The change is made under the lock, then the worker is
+ * nudged: who sees the nudge sees that there was a change, and copies its list
+ * under the lock before it sleeps again; who does not see it is woken.
+ *
+ * Edges: NUDGE, GRACE.
+ */
+#include "scenario.h"
+
+static void
+setup(void)
+{
+	static const struct evbus_options one_reader = { .max_readers = 1 };
+	static const struct evbus_reader_options by_worker = {
+		.worker = "w",
+	};
+
+	scenario_open(&one_reader, 1);
+	explore_thread(2);
+	scenario_reader_open(0, &by_worker);
+}
+
+static void
+change_and_close(void)
+{
+	struct evbus_reader_options options = { .spin_ns = -1 };
+	int result;
+
+	explore_assert(evbus_reader_close(scenario.reader[0],
+	    EVBUS_FOREVER) == 0, "close: %s", evbus_errmsg());
+	while ((result = evbus_reader_open(scenario.bus, &options,
+	    &scenario.reader[0])) == EVBUS_ELIMIT)
+		EVBUS_SPIN();
+	explore_assert(result == 0, "open: %s", evbus_errmsg());
+	explore_assert(evbus_close(scenario.bus, EVBUS_FOREVER, NULL) == 0,
+	    "close: %s", evbus_errmsg());
+}
+
+static void
+finish(void)
+{
+	scenario_close();
+}
+
+const struct explore_test worker_x_change = {
+	"worker_x_change", "a worker forgets the readers that left it", 2,
+	setup, { change_and_close, explore_run_thread }, finish, "f"
+};
