@@ -340,7 +340,7 @@ EXPLORE_SELFTEST := $(if $(wildcard tests/explore/selftest.c), \
 .PHONY: explore
 explore: $(X)/explore $(EXPLORE_SELFTEST)	## explore interleavings: ARGS=
 	$(Q)$(if $(EXPLORE_SELFTEST),$(strip $(EXPLORE_SELFTEST)) &&) \
-	    $(X)/explore $(ARGS)
+	    $(X)/explore $(ARGS) $(if $(ARGS),,&& $(X)/explore -K -n 300)
 
 # ---- The mutants ---------------------------------------------------------
 #

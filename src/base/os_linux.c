@@ -402,7 +402,7 @@ evbus__os_thread_start(struct evbus__os_thread *thread,
 		return evbus__fail(EVBUS_ESYSTEM,
 		    "no thread for worker \"%s\": %s", name, strerror(error));
 	}
-	snprintf(shortname, sizeof shortname, "%s", name);
+	(void)snprintf(shortname, sizeof shortname, "%s", name);
 	(void)pthread_setname_np(thread->thread, shortname);
 	return 0;
 }

@@ -38,7 +38,11 @@ take_slot(struct evbus__context *context, struct evbus_reader **result)
 			    "no memory for a reader");
 		}
 		reader->index = readers->opened;
+		/* What who leaves late reads stays as it is for good. */
 		reader->context = context;
+		reader->fence_full = context->fence_full;
+		reader->entry = evbus__map_entry(context->map,
+		    EVBUS__TABLE_READERS, reader->index);
 		reader->magic = EVBUS__READER_MAGIC;
 		readers->reader[readers->opened++] = reader;
 		*result = reader;
@@ -110,11 +114,8 @@ set_up(struct evbus_reader *reader, const struct evbus_reader_options *options,
     const struct evbus_publisher *self)
 {
 	struct evbus__context *context = reader->context;
-	struct evbus__reader_entry *entry;
+	struct evbus__reader_entry *entry = reader->entry;
 
-	entry = evbus__map_entry(context->map, EVBUS__TABLE_READERS,
-	    reader->index);
-	reader->entry = entry;
 	reader->park = evbus__map_entry(context->map, EVBUS__TABLE_PARKS,
 	    reader->index);
 	reader->lossy = options->lossy != 0;
@@ -123,7 +124,6 @@ set_up(struct evbus_reader *reader, const struct evbus_reader_options *options,
 	EVBUS_STORE(&reader->where.file, NULL, RELAXED);
 	reader->copies = reader->lossy || reader->max_lag != 0 ||
 	    reader->stall_ns != 0;
-	reader->fence_full = context->fence_full;
 	reader->start = options->start;
 	reader->start_sequence = options->sequence;
 	reader->spin_ns = options->spin_ns == 0 ? EVBUS__SPIN_NS :
@@ -131,7 +131,7 @@ set_up(struct evbus_reader *reader, const struct evbus_reader_options *options,
 	reader->worker = NULL;
 	evbus__places_free(reader);
 	reader->places = 0;
-	reader->ending = 0;
+	EVBUS_STORE(&reader->ending, 0, RELAXED);
 	reader->closed_by = 0;
 	reader->emptied = 0;
 	reader->subscriptions = NULL;

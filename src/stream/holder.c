@@ -65,11 +65,12 @@ describe_reader(const struct evbus__member *member, uint64_t sequence,
 	int n;
 
 	n = snprintf(text, size, "reader \"%s\"", member->reader->name);
-	if (file != NULL && n > 0 && (size_t)n < size)
+	/* What did not fit, or failed, is not gone on with. */
+	if (file != NULL && (size_t)n < size)
 		n += snprintf(text + n, size - (size_t)n,
 		    ", subscribed at %s:%u,", file,
 		    EVBUS_LOAD(&member->where->line, RELAXED));
-	if (n > 0 && (size_t)n < size)
+	if ((size_t)n < size)
 		(void)snprintf(text + n, size - (size_t)n,
 		    " is at sequence %llu", (unsigned long long)sequence);
 }

@@ -9,10 +9,10 @@
  *
  * The depth-first search goes with preemption bound 0, then 1, and so on, so
  * that the first failure found is one of the simplest; each preemption less
- * buys a load of an old value more.  It is exhausted when
- * no list is left at the last bound, and complete when no bound held anything
- * back.  Sleep sets, which are not sound with a bound, are a strategy of their
- * own (explore_sleep.c).
+ * buys a load of an old value more.  It ends an execution where it has been
+ * before (explore_seen.c).  It is exhausted when no list is left at the last
+ * bound, and complete when no bound held anything back.  Sleep sets, which are
+ * not sound with a bound, are a strategy of their own (explore_sleep.c).
  *
  * The random strategy draws a manner for each execution: switching at each
  * step, seldom, rarely, or by random priorities with three changes; and how

@@ -27,9 +27,10 @@
  * The memory model and its limits are described in explore_memory.c, races in
  * explore_race.c, fences in explore_clock.c, store buffers in explore_buffer.c,
  * the scheduler in explore_fiber.c, the search in explore.c, what it leaves out
- * in explore_sleep.c and explore_share.c.  Static variables of the library live
- * on from one execution to the next; the driver runs each line of its table in
- * a process of its own.
+ * in explore_sleep.c, explore_share.c and explore_seen.c, and how that is proved
+ * to lose nothing in explore_compare.c.  Static variables of the library live on
+ * from one execution to the next; the driver runs each line of its table in a
+ * process of its own.
  */
 #ifndef EVBUS_EXPLORE_H
 #define EVBUS_EXPLORE_H

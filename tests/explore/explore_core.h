@@ -59,12 +59,14 @@ struct fiber {
 	int line;
 
 	/* Since its last pause. */
-	int loaded;		/* has read memory or the clock */
+	int loaded;		/* has read memory or the clock: mark is set */
 	int timed;		/* has read the clock */
 	int stale;		/* has read an old value */
 	int news;		/* another has changed what it had read */
 	int acted;		/* has done more than read */
 	uint64_t local;		/* its stack at the last one, as a hash */
+	int repeats;		/* which is as it was at the one before */
+	uint64_t mark;		/* foreign changes at its first load */
 	uint64_t idle;		/* foreign changes when it last went on so */
 	uint32_t pauses;
 	uint64_t changes;	/* its own changes of memory */
@@ -220,7 +222,7 @@ void explore__event_all(void);
 uint64_t explore__hash(uint64_t, uint64_t);
 void explore__seen_forget(void);
 void explore__seen_reset(void);
-int explore__seen(int running, int choices);
+int explore__seen(int running);
 int explore__seen_turn(const void *frame);
 uint64_t explore__states(void);
 

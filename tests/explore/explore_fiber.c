@@ -11,11 +11,12 @@
  *
  * Pauses: a fiber that spins is disabled until another fiber has stored to a
  * word that it has read since its last pause, at whatever moment after the read;
- * another turn would only read the same again.  A fiber that has read an old
- * value is not disabled at all; it makes progress because it may not read the
- * same old value for ever (explore_memory.c).  What is read without a hook is
- * not noticed: so when nobody can run, all who spin take another turn if
- * anything at all has changed.
+ * another turn would only read the same again.  If it is not where it was at its
+ * last pause (it may count its turns), any change of memory since its first read
+ * will do.  A fiber that has read an old value is not disabled at all; it makes
+ * progress because it may not read the same old value for ever
+ * (explore_memory.c).  What is read without a hook is not noticed: so when
+ * nobody can run, all who spin take another turn if anything has changed.
  *
  * Time is virtual.  It stands still while any fiber can run; then it jumps to
  * the earliest deadline, or by a growing step for those who poll the clock.
@@ -47,7 +48,8 @@ foreign_changes(const struct fiber *f)
 int
 explore__goes_on(const struct fiber *f)
 {
-	return f->stale || f->news;
+	return f->stale || f->news ||
+	    (!f->repeats && foreign_changes(f) > f->mark);
 }
 
 int
@@ -234,7 +236,7 @@ reschedule(int voluntary)
 			explore__stop();
 		advance_idle();
 	}
-	if (ex.switching && explore__seen(enabled && !voluntary ? self : 0, n))
+	if (ex.switching && explore__seen(enabled && !voluntary ? self : 0))
 		ex.pruned = 1;
 	next = candidate[explore__choose_fiber(candidate, n, enabled)];
 	if (enabled && !voluntary && next != self)
@@ -316,7 +318,10 @@ explore__block(enum fiber_state state, const void *where, const char *file,
 void
 explore__loaded(struct fiber *f)
 {
+	if (f->loaded)
+		return;
 	f->loaded = 1;
+	f->mark = foreign_changes(f);
 }
 
 /* The fiber has changed what others could be waiting for. */
@@ -437,6 +442,7 @@ explore__fibers_reset(void)
 		f->idle = 0;
 		f->acted = 1;
 		f->local = 0;
+		f->repeats = 0;
 		f->pauses = 0;
 		f->changes = 0;
 		f->trace = 0;

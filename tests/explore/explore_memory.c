@@ -35,7 +35,10 @@
  * Limits: no load sees a store that is executed later (load buffering, out of
  * thin air), and modification order never contradicts the order of execution
  * (the weak outcome of 2+2W).  A strong compare-and-swap fails on an old value
- * only when it would also fail on the newest one.
+ * only when it would also fail on the newest one.  A load chooses among the
+ * newest OLD_MAX stores; and a fiber that has read a value READS_MAX times in a
+ * row, or in ROUNDS_MAX turns of a spin before, reads it again only while it is
+ * the newest.
  */
 #include <stdio.h>
 #include <string.h>

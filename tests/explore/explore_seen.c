@@ -21,13 +21,20 @@
  * like a read-modify-write of one common place; a section of an epoch begins
  * after the last synchronize, which comes after all sections that have ended,
  * in whatever order, and knows those that are open; who is woken from a futex
- * knows by whom; the process-wide barrier, and a free, befall all fibers, since
+ * knows by whom; the process-wide barrier befalls all fibers under C11, and
+ * under TSO and PSO those whose buffers it empties; a free befalls all, since
  * memory may be read without a hook; the clock, and the allocations that may
  * still fail, are part of the state as they are; choices are events.  Who waits
- * for a mutex is as far as who comes to it.  How many changes there were since
- * a fiber's first load matters only for its next pause: will it wait?
- * An address is a function of the trace too: each fiber allocates from memory
- * of its own (explore_heap.c).  So is how often an old value may be read.
+ * for a mutex is as far as who comes to it.  An address is a function of the
+ * trace too: each fiber allocates from memory of its own (explore_heap.c).  So
+ * is how often an old value may be read, and whether there is something new to
+ * look at after a pause (explore_memory.c).
+ *
+ * A turn of a spin that has only read, and ends where it began (the same stack
+ * and registers), ends the execution too: whoever had waited instead would
+ * stand there as well, know less, and so could do all that and more.  If nobody
+ * else can run, and the turn has read all that is new, it does not end: this
+ * may be a deadlock.
  *
  * Bounds.  A state that was reached with a preemptions left and is reached
  * again with b <= a left holds nothing new, if the same fiber may go on without
@@ -59,7 +66,6 @@
 
 #define ENTRIES		((size_t)1 << 23)
 #define PROBES		32
-#define SOME		3	/* of the states without a choice, as bits */
 #define UNBOUNDED	UINT16_MAX
 #define CALL_SAVED	5	/* registers, at most, below a frame */
 
@@ -177,9 +183,7 @@ explore__seen_forget(void)
 			perror("explore: table of states");
 			exit(2);
 		}
-		/* It is used all over. */
-		(void)madvise(table, ENTRIES * sizeof *table, MADV_HUGEPAGE);
-	} else if (forgotten > ENTRIES / 4) {
+	} else if (forgotten > 0) {
 		(void)madvise(table, ENTRIES * sizeof *table, MADV_DONTNEED);
 		forgotten = 0;
 	}
@@ -208,7 +212,7 @@ local_state(const struct fiber *f, const void *frame)
 }
 
 /*
- * At a pause: has the fiber only read since its last one, and is where it was?
+ * At a pause: is the fiber where it was at its last one, and has only read?
  * Then it could as well have waited, and would know less, so there is nothing
  * new behind it; unless nobody else can run, and it has read all that is new.
  */
@@ -219,11 +223,10 @@ explore__seen_turn(const void *frame)
 	uint64_t then = f->local;
 	int acted = f->acted, id;
 
-	if (!on)
-		return 0;
 	f->local = local_state(f, frame);
+	f->repeats = f->local == then;
 	f->acted = 0;
-	if (acted || f->local != then)
+	if (!on || acted || !f->repeats)
 		return 0;
 	if (f->stale)
 		return 1;
@@ -289,11 +292,10 @@ is_less(const struct entry *e, unsigned preemptions, unsigned stales)
 
 /*
  * At a scheduling point: 1 if there is nothing new behind it.  `running` may go
- * on without a preemption; 0: anybody may.  Where there is no choice it is
- * enough to look at some of the states, the same ones each time.
+ * on without a preemption; 0: anybody may.
  */
 int
-explore__seen(int running, int choices)
+explore__seen(int running)
 {
 	unsigned preemptions, stales = UNBOUNDED, i;
 	struct entry *e;
@@ -304,8 +306,6 @@ explore__seen(int running, int choices)
 	preemptions = (unsigned)(ex.bound - ex.preemptions);
 	if (ex.stale_bound >= 0)
 		stales = (unsigned)(ex.stale_bound - ex.stales);
-	if (choices == 1 && (ex.fiber[ex.current].trace & SOME) != 0)
-		return 0;
 	state = state_hash(running);
 	for (i = 0; i < PROBES; i++) {
 		e = &table[(state + i) % ENTRIES];
