@@ -131,9 +131,11 @@ evbus__stream_open(struct evbus *bus, const char *pattern,
 	self = evbus__self(&bus->context);
 	if (self == NULL)
 		return evbus__failed();
+	evbus__call_enter(&bus->context, self);
 	evbus__mutex_lock(&bus->context.lock);
 	error = open_locked(&bus->context, self, pattern, &options, &stream);
 	evbus__mutex_unlock(&bus->context.lock);
+	evbus__call_leave(self);
 	if (error == 0)
 		*result = &stream->pub;
 	return error;

@@ -203,9 +203,11 @@ evbus__reader_make(struct evbus__context *context,
 
 	if (self == NULL)
 		return evbus__failed();
+	evbus__call_enter(context, self);
 	evbus__mutex_lock(&context->lock);
 	error = make_locked(context, self, options, reader);
 	evbus__mutex_unlock(&context->lock);
+	evbus__call_leave(self);
 	return error;
 }
 
@@ -332,28 +334,15 @@ evbus__reader_start_closing(struct evbus_reader *reader)
 	return error;
 }
 
-int
-evbus_reader_close(struct evbus_reader *reader, int64_t timeout_ns)
+/* The caller is inside a call. */
+static int
+close_reader(struct evbus_reader *reader, struct evbus_publisher *self,
+    int64_t timeout_ns)
 {
-	struct evbus_publisher *self;
+	uint32_t closes = EVBUS_LOAD(&reader->closes, RELAXED);
 	int64_t deadline;
-	uint32_t closes;
 	int error;
 
-	if (reader == NULL)
-		return evbus__fail(EVBUS_EINVAL,
-		    "evbus_reader_close: reader is NULL");
-	if (timeout_ns < EVBUS_FOREVER)
-		return evbus__fail(EVBUS_EINVAL, "timeout_ns is %lld; it must "
-		    "be EVBUS_FOREVER or a number of nanoseconds",
-		    (long long)timeout_ns);
-	error = evbus__check_alive(reader->context);
-	if (error != 0)
-		return error;
-	self = evbus__self(reader->context);
-	if (self == NULL)
-		return evbus__failed();
-	closes = EVBUS_LOAD(&reader->closes, RELAXED);
 	error = evbus__reader_start_closing(reader);
 	if (error != 0)
 		return error;
@@ -372,6 +361,32 @@ evbus_reader_close(struct evbus_reader *reader, int64_t timeout_ns)
 	evbus__reader_finish(reader);
 	/* Who ran it may have been faster, and be inside on_closed. */
 	return evbus__run_finished(reader, self, 0, closes, deadline);
+}
+
+int
+evbus_reader_close(struct evbus_reader *reader, int64_t timeout_ns)
+{
+	struct evbus_publisher *self;
+	int error;
+
+	if (reader == NULL)
+		return evbus__fail(EVBUS_EINVAL,
+		    "evbus_reader_close: reader is NULL");
+	if (timeout_ns < EVBUS_FOREVER)
+		return evbus__fail(EVBUS_EINVAL, "timeout_ns is %lld; it must "
+		    "be EVBUS_FOREVER or a number of nanoseconds",
+		    (long long)timeout_ns);
+	error = evbus__check_alive(reader->context);
+	if (error != 0)
+		return error;
+	self = evbus__self(reader->context);
+	if (self == NULL)
+		return evbus__failed();
+	evbus__call_enter(reader->context, self);
+	error = close_reader(reader, self, timeout_ns);
+	/* The last touch: evbus_free() may follow. */
+	evbus__call_leave(self);
+	return error;
 }
 
 static void

@@ -282,10 +282,12 @@ evbus__reader_subscribe_at(struct evbus_reader *reader, const char *pattern,
 	self = evbus__self(reader->context);
 	if (self == NULL)
 		return evbus__failed();
+	evbus__call_enter(reader->context, self);
 	evbus__mutex_lock(&reader->context->lock);
 	id = subscribe(reader, self, pattern, handler, arg, options, file,
 	    line);
 	evbus__mutex_unlock(&reader->context->lock);
+	evbus__call_leave(self);
 	return id;
 }
 

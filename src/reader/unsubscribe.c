@@ -142,28 +142,15 @@ unhook_id(struct evbus__context *context, int64_t id,
 	return error;
 }
 
-int
-evbus_unsubscribe(struct evbus *bus, int64_t id, int64_t timeout_ns)
+/* The caller is inside a call. */
+static int
+unsubscribe(struct evbus__context *context, struct evbus_publisher *self,
+    int64_t id, int64_t timeout_ns)
 {
-	struct evbus__context *context = (struct evbus__context *)(void *)bus;
 	struct evbus_reader *reader = NULL;
-	struct evbus_publisher *self;
 	int64_t deadline;
 	int error;
 
-	if (bus == NULL)
-		return evbus__fail(EVBUS_EINVAL,
-		    "evbus_unsubscribe: bus is NULL");
-	if (timeout_ns < EVBUS_FOREVER)
-		return evbus__fail(EVBUS_EINVAL, "timeout_ns is %lld; it must "
-		    "be EVBUS_FOREVER or a number of nanoseconds",
-		    (long long)timeout_ns);
-	error = evbus__check_alive(context);
-	if (error != 0)
-		return error;
-	self = evbus__self(context);
-	if (self == NULL)
-		return evbus__failed();
 	error = unhook_id(context, id, &reader);
 	if (error != 0)
 		return error;
@@ -182,4 +169,31 @@ evbus_unsubscribe(struct evbus *bus, int64_t id, int64_t timeout_ns)
 	evbus__finish_end(reader, id);
 	/* Who ran the reader may have been faster, and be inside on_closed. */
 	return evbus__run_finished(reader, self, id, 0, deadline);
+}
+
+int
+evbus_unsubscribe(struct evbus *bus, int64_t id, int64_t timeout_ns)
+{
+	struct evbus__context *context = (struct evbus__context *)(void *)bus;
+	struct evbus_publisher *self;
+	int error;
+
+	if (bus == NULL)
+		return evbus__fail(EVBUS_EINVAL,
+		    "evbus_unsubscribe: bus is NULL");
+	if (timeout_ns < EVBUS_FOREVER)
+		return evbus__fail(EVBUS_EINVAL, "timeout_ns is %lld; it must "
+		    "be EVBUS_FOREVER or a number of nanoseconds",
+		    (long long)timeout_ns);
+	error = evbus__check_alive(context);
+	if (error != 0)
+		return error;
+	self = evbus__self(context);
+	if (self == NULL)
+		return evbus__failed();
+	evbus__call_enter(context, self);
+	error = unsubscribe(context, self, id, timeout_ns);
+	/* The last touch: evbus_free() may follow. */
+	evbus__call_leave(self);
+	return error;
 }

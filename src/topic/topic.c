@@ -191,6 +191,7 @@ evbus__topic_get(struct evbus__context *context, const char *name,
 		*result = topic;
 		return 0;
 	}
+	evbus__call_enter(context, self);
 	evbus__mutex_lock(&context->lock);
 	topic = find(context, self, name, length);
 	if (topic != NULL)
@@ -198,6 +199,7 @@ evbus__topic_get(struct evbus__context *context, const char *name,
 	else
 		error = make(context, self, name, length, result);
 	evbus__mutex_unlock(&context->lock);
+	evbus__call_leave(self);
 	return error;
 }
 

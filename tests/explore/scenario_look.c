@@ -219,3 +219,34 @@ const struct explore_test free_x_close = {
 	"free_x_close", "and not while it is being closed", 2,
 	setup, { close_bus, free_bus }, finish_freed, "f"
 };
+
+/* on_closed is called inside of the call as well. */
+static void
+tell_end(void *arg)
+{
+	(void)arg;
+	EVBUS_STORE(&inside, 1, RELEASE);
+}
+
+static void
+setup_leave(void)
+{
+	struct evbus_subscribe_options options = { .on_closed = tell_end };
+
+	inside = 0;
+	scenario_open(NULL, 0);
+	scenario_reader_open(0, NULL);
+	EXPLORE_ASSERT(evbus_reader_subscribe(scenario.reader[0], "a",
+	    scenario_count, NULL, &options) > 0);
+}
+
+static void
+leave(void)
+{
+	EXPLORE_ASSERT(evbus_reader_close(scenario.reader[0], 0) == 0);
+}
+
+const struct explore_test free_x_leave = {
+	"free_x_leave", "and not while a reader is being closed", 2,
+	setup_leave, { leave, close_and_free }, finish_freed, NULL
+};

@@ -71,6 +71,10 @@ fence_without_barrier_and_sleep_takes_its_time_F2(void **state)
 		skip();
 	sleeps = sys_fault_calls(SYS_FAULT_SLEEP);
 	sys_fault_always(SYS_FAULT_BARRIER, 0);
+	/* A signal does not make it shorter. */
+	sys_fault_arm(SYS_FAULT_SLEEP, EINTR, 1, 0);
+	evbus__fence_heavy();
+	assert_int_equal(sys_fault_calls(SYS_FAULT_SLEEP), sleeps + 2);
 	sys_fault_arm(SYS_FAULT_SLEEP, EPERM, 1, 1);
 	errno = 77;
 	evbus__fence_heavy();
