@@ -125,7 +125,8 @@ void scenario_finish(void);
 	S(demotion_x_stall_two) S(demotion_x_flush) S(demotion_x_leave) \
 	S(close_x_run) S(batch_x_lap) S(worker_x_change) \
 	S(reuse_x_poll) S(reuse_x_end) S(reuse_x_close) \
-	S(free_x_leave)
+	S(free_x_leave) \
+	S(holder_x_subscribe) S(holder_x_claim)
 
 #define SCENARIO__DECLARE(name) extern const struct explore_test name;
 SCENARIOS(SCENARIO__DECLARE)
