@@ -299,7 +299,7 @@ compare_seen(enum explore_forget forget, int *runs, int *wrong)
 	o.stale_bound = -1;
 	o.executions_max = 200000;
 	o.quiet = 1;
-	o.forget = forget;
+	o.forget = (int)forget;
 	for (i = 0; i < sizeof ended / sizeof ended[0]; i++) {
 		t = *ended[i];
 		t.finish = outcome;
