@@ -318,6 +318,8 @@ $(X)/obj/%.o: %.c $(B)/flags
 	$(Q)$(COMPILE) -c $< -o $@
 
 # The allocator is the explorer's as well: freed memory is never used again.
+EXPLORE_COMPILE = $(CC) $(LANGUAGE) $(OPTIMIZE) $(MODE) -DEVBUS_EXPLORE \
+	$(CPPFLAGS) $(CFLAGS)
 EXPLORE_LINK = $(LINK) $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc \
 	free aligned_alloc posix_memalign)
 
@@ -376,8 +378,7 @@ $(Y)/drive: $(MUTATED) $(MUTATORS)
 .PHONY: mutants
 mutants: $(Y)/drive $(MUTATED:.o=.i) $(EXPLORE_OBJECTS)	## weaken each order
 	$(Q)EVBUS_X='$(X)' EVBUS_OBJECTS='$(EXPLORE_OBJECTS)' \
-	    EVBUS_COMPILE='$(CC) $(LANGUAGE) $(OPTIMIZE) $(MODE) \
-	    -DEVBUS_EXPLORE $(CPPFLAGS) $(CFLAGS)' \
+	    EVBUS_COMPILE='$(EXPLORE_COMPILE)' \
 	    EVBUS_LINK='$(EXPLORE_LINK)' EVBUS_LIBS='$(LIBS)' \
 	    tests/mutants/run $(Y)/drive $(MUTATED:.o=.i)
 

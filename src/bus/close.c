@@ -275,7 +275,7 @@ close_readers(struct evbus__context *context)
 		evbus__park_nudge(reader->park);
 		if (EVBUS_LOAD(&reader->state, RELAXED) ==
 		    EVBUS__READER_CLOSING && (EVBUS_LOAD(
-		    &reader->entry->running, ACQUIRE) & 1) == 0)
+		    &reader->entry->running, RELAXED) & 1) == 0)
 			evbus__reader_finish(reader);
 	}
 }

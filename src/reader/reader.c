@@ -350,7 +350,8 @@ close_reader(struct evbus_reader *reader, struct evbus_publisher *self,
 	evbus__fence_heavy();					/* GRACE */
 	evbus__park_nudge(reader->park);
 	if (self->depth > 0) {
-		if ((EVBUS_LOAD(&reader->entry->running, ACQUIRE) & 1) == 0)
+		/* A hint: it looks itself. */
+		if ((EVBUS_LOAD(&reader->entry->running, RELAXED) & 1) == 0)
 			evbus__reader_finish(reader);
 		return 0;
 	}

@@ -126,7 +126,8 @@ void scenario_finish(void);
 	S(close_x_run) S(batch_x_lap) S(worker_x_change) \
 	S(reuse_x_poll) S(reuse_x_end) S(reuse_x_close) \
 	S(free_x_leave) \
-	S(holder_x_subscribe) S(holder_x_claim)
+	S(holder_x_subscribe) S(holder_x_claim) \
+	S(holder_x_join) S(reuse_x_close_two)
 
 #define SCENARIO__DECLARE(name) extern const struct explore_test name;
 SCENARIOS(SCENARIO__DECLARE)

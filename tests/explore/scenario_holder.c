@@ -28,6 +28,17 @@ setup_subscribe(void)
 	EXPLORE_ASSERT(scenario_publish() == 0);
 }
 
+/* Behind already; another comes to it. */
+static void
+setup_join(void)
+{
+	scenario_open(NULL, 0);
+	scenario_reader_open(1, &oldest);
+	scenario_reader_open(0, &oldest);
+	scenario_subscribe(1);
+	EXPLORE_ASSERT(scenario_publish() == 0);
+}
+
 static void
 setup_claim(void)
 {
@@ -73,4 +84,9 @@ const struct explore_test holder_x_subscribe = {
 const struct explore_test holder_x_claim = {
 	"holder_x_claim", "S5: the thread that has not committed", 2,
 	setup_claim, { flush_in_vain, claim_and_commit }, scenario_finish, NULL
+};
+
+const struct explore_test holder_x_join = {
+	"holder_x_join", "S1: while another reader joins", 2,
+	setup_join, { flush_in_vain, subscribe }, scenario_finish, NULL
 };

@@ -17,7 +17,7 @@
 #include "scenario.h"
 
 static struct evbus_reader *other[3];
-static uint32_t begun;
+static uint32_t begun, opened;
 static int64_t subscription;
 static unsigned closed, inside, all;
 
@@ -35,7 +35,7 @@ setup_reuse(void)
 {
 	unsigned i;
 
-	begun = 0;
+	begun = opened = 0;
 	scenario_open(NULL, 0);
 	scenario_reader_open(0, NULL);
 	EXPLORE_ASSERT(evbus_reader_subscribe(scenario.reader[0], "a", begin,
@@ -141,6 +141,47 @@ close_open_and_end(void)
 	EXPLORE_ASSERT(evbus_poll(scenario.reader[1], 1) == 1);
 }
 
+/* Stays a while in the handler. */
+static enum evbus_verdict
+stay(const struct evbus_event *event, void *arg)
+{
+	(void)event;
+	(void)arg;
+	inside = 1;
+	EXPLORE_ASSERT(scenario_try_publish() == 0);
+	inside = 0;
+	return EVBUS_DONE;
+}
+
+static void
+close_open_and_poll(void)
+{
+	struct evbus_reader_options options = { .start = EVBUS_START_OLDEST };
+	struct evbus_subscribe_options with = { .on_closed = on_closed };
+	int result;
+
+	close_old();
+	explore_assert(evbus_reader_open(scenario.bus, &options,
+	    &scenario.reader[1]) == 0, "open: %s", evbus_errmsg());
+	EXPLORE_ASSERT(evbus_reader_subscribe(scenario.reader[1], "a", stay,
+	    NULL, &with) > 0);
+	EVBUS_STORE(&opened, 1, RELEASE);
+	result = evbus_poll(scenario.reader[1], 1);
+	EXPLORE_ASSERT(result == 1 || result == EVBUS_ECLOSED);
+}
+
+/* From a thread of its own. */
+static void
+close_new(void)
+{
+	int result;
+
+	while (EVBUS_LOAD(&opened, ACQUIRE) == 0)
+		EVBUS_SPIN();
+	result = evbus_reader_close(scenario.reader[1], 0);
+	EXPLORE_ASSERT(result == 0 || result == EVBUS_ETIMEDOUT);
+}
+
 static void
 finish_end(void)
 {
@@ -164,4 +205,10 @@ const struct explore_test reuse_x_end = {
 const struct explore_test reuse_x_close = {
 	"reuse_x_close", "L2: nor another that is closed in its handler", 2,
 	setup_close, { poll_old, close_open_and_end }, finish_end, NULL
+};
+
+const struct explore_test reuse_x_close_two = {
+	"reuse_x_close_two", "L2: nor one that a third thread closes", 3,
+	setup_close, { poll_old, close_open_and_poll, close_new }, finish_end,
+	NULL
 };
