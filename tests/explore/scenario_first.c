@@ -142,7 +142,8 @@ publish_and_read(void)
 
 const struct explore_test flush_x_publish = {
 	"flush_x_publish", "a flush waits for what it began with", 2,
-	setup_flush, { flush_and_look, publish_and_read }, scenario_finish, "fu"
+	setup_flush, { flush_and_look, publish_and_read }, scenario_finish,
+	"fuL"
 };
 
 static void

@@ -51,5 +51,5 @@ finish(void)
 
 const struct explore_test worker_x_change = {
 	"worker_x_change", "a worker forgets the readers that left it", 2,
-	setup, { change_and_close, explore_run_thread }, finish, "f"
+	setup, { change_and_close, explore_run_thread }, finish, "fL"
 };
