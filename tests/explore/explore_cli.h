@@ -24,6 +24,7 @@ struct totals {
 	int whole[EXPLORE_MODELS];	/* ... exhausted */
 	int large[EXPLORE_MODELS];	/* ... known to be too large */
 	int late[EXPLORE_MODELS];	/* ... stopped by the time */
+	int limited;		/* the caller said how many executions */
 };
 
 void explore__run_table(const struct settings *, struct totals *);
