@@ -244,14 +244,13 @@ may_have_file_of(size_t size)
 	    limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= size;
 }
 
-/* Shared memory without a name and a descriptor: nobody else can look at it. */
 static int
-map_alone(size_t size, void **base)
+map_shared(size_t size, int flags, int fd, void **base)
 {
 	void *p;
 
 	p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	    MAP_SHARED | MAP_NORESERVE | flags, fd, 0);
 	if (p == MAP_FAILED)
 		return evbus__fail(EVBUS_ESYSTEM, "no %zu bytes of address "
 		    "space: mmap: %s", size, strerror(errno));
@@ -262,12 +261,12 @@ map_alone(size_t size, void **base)
 int
 evbus__os_map(size_t size, const char *name, void **base, int *fd)
 {
-	void *p;
-	int f;
+	int error, f;
 
 	*fd = -1;
+	/* Without a descriptor nobody else can look at it. */
 	if (!may_have_file_of(size))
-		return map_alone(size, base);
+		return map_shared(size, MAP_ANONYMOUS, -1, base);
 	f = (int)syscall(SYS_memfd_create, name,
 	    1u /* MFD_CLOEXEC */ | 2u /* MFD_ALLOW_SEALING */);
 	if (f < 0)
@@ -279,13 +278,10 @@ evbus__os_map(size_t size, const char *name, void **base, int *fd)
 		close(f);
 		return EVBUS_ESYSTEM;
 	}
-	p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_NORESERVE, f, 0);
-	if (p == MAP_FAILED) {
-		evbus__fail(EVBUS_ESYSTEM, "no %zu bytes of address space: "
-		    "mmap: %s", size, strerror(errno));
+	error = map_shared(size, 0, f, base);
+	if (error != 0) {
 		close(f);
-		return EVBUS_ESYSTEM;
+		return error;
 	}
 	/*
 	 * Our own mapping stays writable; nobody can make another one, nor
@@ -297,7 +293,6 @@ evbus__os_map(size_t size, const char *name, void **base, int *fd)
 		close(f);
 		f = -1;
 	}
-	*base = p;
 	*fd = f;
 	return 0;
 }

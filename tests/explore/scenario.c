@@ -271,6 +271,20 @@ is_open(unsigned i)
 }
 
 void
+scenario_next_twice(void)
+{
+	const struct evbus_event *event;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		event = evbus_next(scenario.reader[0]);
+		if (event != NULL)
+			(void)scenario_handler(event, &scenario.log[0]);
+	}
+	evbus_done(scenario.reader[0]);
+}
+
+void
 scenario_drain(void)
 {
 	unsigned i;

@@ -67,6 +67,8 @@ int scenario_try_claim(struct evbus_claim *);
 int scenario_commit(struct evbus_claim *);
 /* Poll until `count` events have come, sleeping in between. */
 void scenario_read(unsigned i, unsigned count);
+/* Take up to two events of the first reader by evbus_next(). */
+void scenario_next_twice(void);
 
 /*
  * In finish: every reader that is still open reads what is left; then each log

@@ -106,20 +106,6 @@ poll_once(void)
 	EXPLORE_ASSERT(evbus_poll(scenario.reader[0], 2) >= 0);
 }
 
-static void
-next_twice(void)
-{
-	const struct evbus_event *event;
-	int i;
-
-	for (i = 0; i < 2; i++) {
-		event = evbus_next(scenario.reader[0]);
-		if (event != NULL)
-			(void)scenario_handler(event, &scenario.log[0]);
-	}
-	evbus_done(scenario.reader[0]);
-}
-
 const struct explore_test publish_x_gate = {
 	"publish_x_gate", "no slot is written before it was read", 2,
 	setup, { try_three, poll_twice }, scenario_finish, NULL
@@ -142,7 +128,7 @@ const struct explore_test publish_x_gate_two = {
 
 const struct explore_test publish_x_next = {
 	"publish_x_next", "an event stays whole until it is done with", 2,
-	setup, { try_three, next_twice }, scenario_finish, NULL
+	setup, { try_three, scenario_next_twice }, scenario_finish, NULL
 };
 
 /* A publisher sleeps until the reader moves. */

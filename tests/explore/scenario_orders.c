@@ -124,20 +124,6 @@ setup_bare(void)
 }
 
 static void
-next_twice(void)
-{
-	const struct evbus_event *event;
-	int i;
-
-	for (i = 0; i < 2; i++) {
-		event = evbus_next(scenario.reader[0]);
-		if (event != NULL)
-			(void)scenario_handler(event, &scenario.log[0]);
-	}
-	evbus_done(scenario.reader[0]);
-}
-
-static void
 subscribe_and_publish(void)
 {
 	scenario_subscribe(0);
@@ -146,7 +132,7 @@ subscribe_and_publish(void)
 
 const struct explore_test next_x_subscribe = {
 	"next_x_subscribe", "a reader looks through whole tables", 2,
-	setup_bare, { next_twice, subscribe_and_publish }, scenario_finish,
+	setup_bare, { scenario_next_twice, subscribe_and_publish }, scenario_finish,
 	NULL
 };
 
@@ -259,7 +245,7 @@ publish_block(void)
 }
 
 static void
-setup_pool(void)
+setup_no_block(void)
 {
 	scenario_open(&with_pool, 0);
 	scenario_reader_open(0, NULL);
@@ -268,6 +254,12 @@ setup_pool(void)
 	scenario_reader_open(1, NULL);
 	publish_block();
 	publish_block();
+}
+
+static void
+setup_pool(void)
+{
+	setup_no_block();
 	(void)evbus_poll(scenario.reader[0], 2);
 }
 
@@ -289,18 +281,6 @@ const struct explore_test reclaim_x_join = {
 	"reclaim_x_join", "who takes blocks back sees a whole set", 2,
 	setup_pool, { publish_block, join }, finish_pool, NULL
 };
-
-static void
-setup_no_block(void)
-{
-	scenario_open(&with_pool, 0);
-	scenario_reader_open(0, NULL);
-	EXPLORE_ASSERT(evbus_reader_subscribe(scenario.reader[0], "a",
-	    scenario_count, &scenario.log[0], NULL) > 0);
-	scenario_reader_open(1, NULL);
-	publish_block();
-	publish_block();
-}
 
 static void
 join_and_poll(void)

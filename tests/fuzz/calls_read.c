@@ -12,21 +12,28 @@ pick_reader(void)
 	return reader->state == READER_OPEN ? reader : NULL;
 }
 
-/* Where the reader's cursors are after it ran; how far they moved. */
+/* Where the reader's cursor in a stream is now. */
+static uint64_t
+sync_place(struct reader *reader, unsigned i, int by_next)
+{
+	uint64_t position;
+
+	FUZZ_EQUAL(evbus_reader_position(reader->handle,
+	    world.stream[i].handle, &position), 0);
+	advance(reader, i, position, by_next);
+	return position;
+}
+
+/* Where its cursors are after it ran; how far they moved. */
 static uint64_t
 sync_places(struct reader *reader, const uint64_t *before, int by_next)
 {
-	uint64_t moved = 0, position;
+	uint64_t moved = 0;
 	unsigned i;
 
-	for (i = 0; i < world.streams; i++) {
-		if (!reader->place[i].joined || before[i] == UINT64_MAX)
-			continue;
-		FUZZ_EQUAL(evbus_reader_position(reader->handle,
-		    world.stream[i].handle, &position), 0);
-		advance(reader, i, position, by_next);
-		moved += position - before[i];
-	}
+	for (i = 0; i < world.streams; i++)
+		if (reader->place[i].joined && before[i] != UINT64_MAX)
+			moved += sync_place(reader, i, by_next) - before[i];
 	return moved;
 }
 
@@ -37,16 +44,11 @@ sync_places(struct reader *reader, const uint64_t *before, int by_next)
 void
 sync_other_places(struct reader *reader)
 {
-	uint64_t position;
 	unsigned i;
 
-	for (i = 0; i < world.streams; i++) {
-		if (!reader->place[i].joined || i == reader->at_stream)
-			continue;
-		FUZZ_EQUAL(evbus_reader_position(reader->handle,
-		    world.stream[i].handle, &position), 0);
-		advance(reader, i, position, 0);
-	}
+	for (i = 0; i < world.streams; i++)
+		if (reader->place[i].joined && i != reader->at_stream)
+			(void)sync_place(reader, i, 0);
 }
 
 /* The cursors before a run; `until`: what the run must reach if it may. */
