@@ -87,6 +87,14 @@ evbus__deadline(int64_t timeout_ns)
 }
 
 int
+evbus__check_timeout(int64_t timeout_ns)
+{
+	return timeout_ns >= EVBUS_FOREVER ? 0 : evbus__fail(EVBUS_EINVAL,
+	    "timeout_ns is %lld; it must be EVBUS_FOREVER or a number of "
+	    "nanoseconds", (long long)timeout_ns);
+}
+
+int
 evbus__has_passed(int64_t deadline)
 {
 	return deadline != EVBUS_FOREVER && evbus__os_now() >= deadline;

@@ -89,6 +89,8 @@ int evbus__check_layout(unsigned layout);
 /* deadline = now + timeout, saturating; EVBUS_FOREVER stays.  Uses the
  * operating system's clock, as futexes do. */
 int64_t evbus__deadline(int64_t timeout_ns);
+/* 0, or EVBUS_EINVAL with its sentence. */
+int evbus__check_timeout(int64_t timeout_ns);
 int evbus__has_passed(int64_t deadline);
 /* The deadline of a wait in pieces: so far from now, but not beyond. */
 int64_t evbus__slice(int64_t slice_ns, int64_t deadline);

@@ -380,10 +380,8 @@ evbus_close(struct evbus *bus, int64_t timeout_ns, struct evbus_report *report)
 
 	if (bus == NULL)
 		return evbus__fail(EVBUS_EINVAL, "evbus_close: bus is NULL");
-	if (timeout_ns < EVBUS_FOREVER)
-		return evbus__fail(EVBUS_EINVAL, "timeout_ns is %lld; it must "
-		    "be EVBUS_FOREVER or a number of nanoseconds",
-		    (long long)timeout_ns);
+	if (evbus__check_timeout(timeout_ns) != 0)
+		return EVBUS_EINVAL;
 	context = &bus->context;
 	error = evbus__check_alive(context);
 	if (error != 0)

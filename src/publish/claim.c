@@ -28,10 +28,8 @@ check_claim(const struct evbus_topic *topic, size_t size, int64_t timeout_ns,
 {
 	if (claim == NULL)
 		return evbus__fail(EVBUS_EINVAL, "evbus_claim: claim is NULL");
-	if (timeout_ns < EVBUS_FOREVER)
-		return evbus__fail(EVBUS_EINVAL, "timeout_ns is %lld; it must "
-		    "be EVBUS_FOREVER or a number of nanoseconds",
-		    (long long)timeout_ns);
+	if (evbus__check_timeout(timeout_ns) != 0)
+		return EVBUS_EINVAL;
 	if (size > topic->stream->max_payload)
 		return evbus__fail(EVBUS_EMSGSIZE, "a claim of %zu bytes on "
 		    "topic \"%s\"; the stream's max_payload is %u", size,

@@ -161,10 +161,9 @@ check_with(const struct evbus_publish_options *options, const void *data)
 		return evbus__fail(EVBUS_ENOTSUP,
 		    "%s: keys and traces are not supported yet",
 		    options->key != 0 ? "key is not 0" : "trace is not NULL");
-	if (options->set_timeout && options->timeout_ns < EVBUS_FOREVER)
-		return evbus__fail(EVBUS_EINVAL, "timeout_ns is %lld; it must "
-		    "be EVBUS_FOREVER or a number of nanoseconds",
-		    (long long)options->timeout_ns);
+	if (options->set_timeout &&
+	    evbus__check_timeout(options->timeout_ns) != 0)
+		return EVBUS_EINVAL;
 	if (options->release != NULL && data == NULL)
 		return evbus__fail(EVBUS_EINVAL,
 		    "a payload by reference must not be NULL");

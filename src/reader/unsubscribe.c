@@ -181,10 +181,8 @@ evbus_unsubscribe(struct evbus *bus, int64_t id, int64_t timeout_ns)
 	if (bus == NULL)
 		return evbus__fail(EVBUS_EINVAL,
 		    "evbus_unsubscribe: bus is NULL");
-	if (timeout_ns < EVBUS_FOREVER)
-		return evbus__fail(EVBUS_EINVAL, "timeout_ns is %lld; it must "
-		    "be EVBUS_FOREVER or a number of nanoseconds",
-		    (long long)timeout_ns);
+	if (evbus__check_timeout(timeout_ns) != 0)
+		return EVBUS_EINVAL;
 	error = evbus__check_alive(context);
 	if (error != 0)
 		return error;

@@ -113,10 +113,8 @@ check_wait(const struct evbus_reader *reader, int64_t timeout_ns)
 {
 	if (reader == NULL)
 		return evbus__fail(EVBUS_EINVAL, "evbus_wait: reader is NULL");
-	if (timeout_ns < EVBUS_FOREVER)
-		return evbus__fail(EVBUS_EINVAL, "timeout_ns is %lld; it must "
-		    "be EVBUS_FOREVER or a number of nanoseconds",
-		    (long long)timeout_ns);
+	if (evbus__check_timeout(timeout_ns) != 0)
+		return EVBUS_EINVAL;
 	if (reader->worker != NULL)
 		return evbus__refuse_worker(reader);
 	return 0;

@@ -76,10 +76,8 @@ check_policy(const struct evbus_stream_options *options)
 		return evbus__fail(EVBUS_EINVAL, "times is %d; it must be "
 		    "EVBUS_TIMES_SAMPLED, _PRECISE or _NONE",
 		    (int)options->times);
-	if (options->timeout_ns < EVBUS_FOREVER)
-		return evbus__fail(EVBUS_EINVAL, "timeout_ns is %lld; it must "
-		    "be EVBUS_FOREVER or a number of nanoseconds",
-		    (long long)options->timeout_ns);
+	if (evbus__check_timeout(options->timeout_ns) != 0)
+		return EVBUS_EINVAL;
 	if (options->extensions != 0)
 		return evbus__fail(EVBUS_ENOTSUP, "extensions is 0x%x; keys, "
 		    "requests and traces are not supported yet",
