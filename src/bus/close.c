@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "bus/bus.h"
+#include "reader/run.h"
 
 #define SLICE_NS	1000000	/* how long to sleep between two looks */
 #define GRACE_NS	100000000 /* how long the end of workers may take */
@@ -190,7 +191,7 @@ run_own(struct evbus__context *context, struct evbus_publisher *self)
 		reader = readers->reader[i];
 		if (EVBUS_LOAD(&reader->state, RELAXED) !=
 		    EVBUS__READER_OPEN || reader->worker != NULL ||
-		    !evbus__runs_reader(context, self, reader->entry))
+		    evbus__run_adopt(reader, self, 1) != 0)
 			continue;
 		n = evbus_poll(reader, BUDGET);
 		if (n > 0)

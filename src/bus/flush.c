@@ -27,7 +27,7 @@ is_gated(struct evbus__stream *stream, struct evbus_publisher *self)
 
 static int
 flush_stream(struct evbus__stream *stream, struct evbus_publisher *self,
-    uint64_t tail, int64_t deadline)
+    uint64_t tail, int64_t timeout_ns, int64_t deadline)
 {
 	char holder[EVBUS__HOLDER_MAX];
 	int error = 0;
@@ -42,7 +42,8 @@ flush_stream(struct evbus__stream *stream, struct evbus_publisher *self,
 		evbus__describe_holder(stream, self, tail, holder,
 		    sizeof holder);
 		return evbus__fail(EVBUS_ETIMEDOUT, "a reader of stream "
-		    "\"%s\" is still behind: %s", stream->pattern, holder);
+		    "\"%s\" is still behind after %lld ns: %s",
+		    stream->pattern, (long long)timeout_ns, holder);
 	}
 	evbus__stream_reclaim(stream, self);
 	return error;
@@ -75,7 +76,7 @@ evbus_flush(struct evbus *bus, int64_t timeout_ns)
 	for (i = 0; i < EVBUS_LOAD(&streams->count, ACQUIRE) && error == 0; i++)
 		error = flush_stream(streams->stream[i], self,
 		    EVBUS_LOAD(&streams->stream[i]->pub.ctl->tail, RELAXED),
-		    deadline);
+		    timeout_ns, deadline);
 	evbus__call_leave(self);
 	return error;
 }

@@ -32,6 +32,40 @@ evbus__refuse_worker(const struct evbus_reader *reader)
 	    reader->entry->name);
 }
 
+/*
+ * OWNER.  evbus_close() runs the readers that its thread runs, and nobody tells
+ * a thread that comes to run one just then.  So who runs a reader changes under
+ * the lock, and before he enters: either close finds the other thread there,
+ * and leaves the reader to it, or that thread finds close there.
+ */
+int
+evbus__run_adopt(struct evbus_reader *reader, struct evbus_publisher *self,
+    int closes)
+{
+	struct evbus__reader_entry *entry = reader->entry;
+	struct evbus__context *context = reader->context;
+	int error = 0;
+
+	evbus__call_enter(context, self);
+	evbus__mutex_lock(&context->lock);
+	EVBUS__DELAY(adopt);
+	if (closes)
+		error = !evbus__runs_reader(context, self, entry);
+	else if (entry->closer != 0)
+		error = EVBUS_ECLOSED;
+	if (error == 0) {
+		entry->closer = (uint32_t)closes;
+		EVBUS_STORE(&entry->owner, self->id, RELAXED);
+		EVBUS_STORE(&entry->polled, 1, RELAXED);
+	}
+	evbus__mutex_unlock(&context->lock);
+	if (error == EVBUS_ECLOSED)
+		error = evbus__fail(EVBUS_ECLOSED, "the bus is closing, and "
+		    "evbus_close runs reader \"%s\"", entry->name);
+	evbus__call_leave(self);
+	return error;
+}
+
 int
 evbus__run_check(struct evbus_reader *reader)
 {

@@ -12,6 +12,12 @@
 /* Somebody is inside already: EVBUS_EDEADLK or EVBUS_EBUSY. */
 int evbus__run_refuse(const struct evbus_reader *,
     const struct evbus_publisher *self);
+/*
+ * The caller runs it from now on, unless evbus_close() does (EVBUS_ECLOSED).
+ * As who closes the bus: only if nobody else runs it (1: somebody does).
+ */
+int evbus__run_adopt(struct evbus_reader *, struct evbus_publisher *self,
+    int closes);
 /* Inside, but bus or reader are not open: 0: go on; a refusal, and outside. */
 int evbus__run_check(struct evbus_reader *);
 /* Somebody waits for quiet, or left something to be finished here. */
@@ -48,6 +54,12 @@ evbus__run_begin(struct evbus_reader *reader, struct evbus_publisher **self)
 	running = EVBUS_LOAD(&entry->running, RELAXED);
 	if (evbus_unlikely(running & 1))
 		return evbus__run_refuse(reader, publisher);
+	if (evbus_unlikely(EVBUS_LOAD(&entry->owner, RELAXED) !=
+	    publisher->id)) {
+		error = evbus__run_adopt(reader, publisher, 0);
+		if (error != 0)
+			return error;
+	}
 #ifdef EVBUS_DEBUG
 	/* Two threads at once are told in debug builds. */
 	if (!EVBUS_CAS(&entry->running, &running, running + 1, ACQ_REL,
@@ -58,11 +70,6 @@ evbus__run_begin(struct evbus_reader *reader, struct evbus_publisher **self)
 #endif
 	EVBUS__DELAY(run_begin);
 	EVBUS_FENCE_LIGHT(reader->fence_full);			/* GRACE */
-	if (evbus_unlikely(EVBUS_LOAD(&entry->owner, RELAXED) !=
-	    publisher->id)) {
-		EVBUS_STORE(&entry->owner, publisher->id, RELAXED);
-		EVBUS_STORE(&entry->polled, 1, RELAXED);
-	}
 	/* CLOSE: after the fence; partner: wait_for_handlers(), bus/close.c. */
 	if (evbus_unlikely(EVBUS_LOAD(&reader->state, RELAXED) !=
 	    EVBUS__READER_OPEN || EVBUS_LOAD(&reader->context->state,

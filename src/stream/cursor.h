@@ -64,7 +64,7 @@ struct evbus__reader_entry {
 	uint32_t polled;	/* owner is valid */
 	uint32_t lossy;
 	uint32_t worker;	/* number of its worker + 1; 0: none */
-	uint32_t reserved;
+	uint32_t closer;	/* evbus_close() runs it, nobody else */
 	char name[EVBUS_NAME_MAX];
 };
 _Static_assert(offsetof(struct evbus__reader_entry, used) == 128 &&

@@ -38,7 +38,8 @@ runner(const struct evbus__reader_entry *reader, int alone)
 
 int
 evbus__runs_reader(struct evbus__context *context,
-    struct evbus_publisher *publisher, const struct evbus__reader_entry *reader)
+    const struct evbus_publisher *publisher,
+    const struct evbus__reader_entry *reader)
 {
 	uint32_t id = runner(reader, 0);
 

@@ -159,7 +159,7 @@ int evbus__wait_note(struct evbus__context *, struct evbus_publisher *,
     unsigned kind, uint64_t what, uint64_t need);
 void evbus__wait_forget(struct evbus__context *, struct evbus_publisher *);
 /* Does `publisher` run this reader, as far as anybody knows? */
-int evbus__runs_reader(struct evbus__context *, struct evbus_publisher *,
-    const struct evbus__reader_entry *);
+int evbus__runs_reader(struct evbus__context *,
+    const struct evbus_publisher *, const struct evbus__reader_entry *);
 
 #endif /* EVBUS_SRC_STREAM_H */

@@ -95,7 +95,7 @@ flush_behind_a_slow_handler_is_etimedout_S4(void **state)
 	fixture_hold_entered(&hold);
 	fixture_refused(evbus_flush(bus, 0), EVBUS_ETIMEDOUT);
 	fixture_refused(evbus_flush(bus, FIXTURE_MS), EVBUS_ETIMEDOUT);
-	fixture_says("still behind");
+	fixture_says("still behind after 1000000 ns");
 	/* Who, and which line of code subscribed (S1). */
 	fixture_says("subscribed at tests/bus/test_flush.c:");
 	fixture_says("is at sequence 0");

@@ -319,3 +319,51 @@ const struct explore_test close_x_lossy = {
 	"close_x_lossy", "at 0 no handler runs any more", 2,
 	setup_lossy, { close_and_end, poll_until_closed }, finish_lossy, "f"
 };
+
+/*
+ * Fiber 1 opened the reader and closes the bus, while fiber 2 comes to poll it
+ * for the first time: one of the two runs it, not both.
+ */
+static unsigned inside;
+
+static enum evbus_verdict
+alone_inside(const struct evbus_event *event, void *log)
+{
+	EXPLORE_ASSERT(EVBUS_LOAD(&inside, RELAXED) == 0);
+	EVBUS_STORE(&inside, 1, RELAXED);
+	(void)scenario_handler(event, log);
+	EVBUS_STORE(&inside, 0, RELAXED);
+	return EVBUS_DONE;
+}
+
+static void
+setup_first_poll(void)
+{
+	struct evbus_subscribe_options options = {
+		.on_closed = scenario_on_closed,
+	};
+
+	clear();
+	inside = 0;
+	scenario_open(NULL, 0);
+	explore_stand_for(1);
+	scenario_reader_open(0, NULL);
+	EXPLORE_ASSERT(evbus_reader_subscribe(scenario.reader[0], "a",
+	    alone_inside, &scenario.log[0], &options) > 0);
+	explore_stand_for(0);
+	EXPLORE_ASSERT(scenario_publish() == 0);
+}
+
+static void
+poll_first(void)
+{
+	int result = evbus_poll(scenario.reader[0], 4);
+
+	explore_assert(result >= 0 || result == EVBUS_ECLOSED ||
+	    result == EVBUS_EBUSY, "poll: %s", evbus_errmsg());
+}
+
+const struct explore_test close_x_first_poll = {
+	"close_x_first_poll", "one thread runs a reader that close may run", 2,
+	setup_first_poll, { close_bus, poll_first }, finish, "fu"
+};
