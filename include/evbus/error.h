@@ -32,14 +32,15 @@
 	E(EOWNER, 17, "belongs to another thread, to a worker or to the bus") \
 	E(ENOTSUP, 18, "not supported by this version") \
 	E(ESYSTEM, 19, "the operating system refused") \
-	E(EVERDICT, 20, "a handler returned a verdict that cannot be acted on")
+	E(EVERDICT, 20, "a handler returned a verdict that cannot be acted on") \
+	E(EREJECTED, 21, "the topic's validator rejected the payload")
 
 enum evbus_error {
 	EVBUS_OK = 0,
 #define EVBUS__E(name, number, text) EVBUS_##name = -(number),
 	EVBUS_ERRORS(EVBUS__E)
 #undef EVBUS__E
-	EVBUS__ERROR_LAST = -21
+	EVBUS__ERROR_LAST = -22
 };
 
 EVBUS_BEGIN_DECLS

@@ -107,7 +107,7 @@ EVBUS_API int evbus_claim(struct evbus_topic *, size_t size, int64_t timeout_ns,
 /*
  * evbus_commit() - make the first `size` bytes (at most those claimed) visible
  * as an event.  EVBUS_EOWNER: another thread's claim; EVBUS_ENOENT: not open
- * (committed or aborted before); EVBUS_EMSGSIZE: still open.
+ * (committed or aborted before); EVBUS_EMSGSIZE, EVBUS_EREJECTED: still open.
  * evbus_abort() - give the claim up: readers pass a hole.  evbus_claim(3)
  */
 EVBUS_API int evbus_commit(struct evbus_claim *, size_t size);
@@ -139,7 +139,8 @@ struct evbus__payload {
 
 /*
  * 1: published; 0: nothing was done, take the slow path.  Only for streams
- * with cheap fences, times that need no clock, and no extensions (fast_size).
+ * with cheap fences, times that need no clock, and no extensions, and topics
+ * without a validator (fast_size).
  */
 EVBUS__INLINE int
 evbus__publish_fast(struct evbus_topic *topic, struct evbus__payload payload)
@@ -151,7 +152,7 @@ evbus__publish_fast(struct evbus_topic *topic, struct evbus__payload payload)
 	uint64_t sequence, section, time;
 
 	/* The thread's record on this bus may have to be looked for. */
-	if (evbus_unlikely(payload.size >= stream->fast_size) ||
+	if (evbus_unlikely(payload.size >= topic->fast_size) ||
 	    evbus_unlikely(tls->last.serial != stream->serial))
 		return 0;
 	section = evbus__enter(publisher, 0);
@@ -209,7 +210,8 @@ evbus__publish(struct evbus_topic *topic, const void *data, size_t size,
  * than a slot's go to the stream's pool.  On a full stream it does as the
  * stream's on_full says.  0; EVBUS_EFULL, EVBUS_ETIMEDOUT, EVBUS_EDEADLK (only
  * the caller could make room), EVBUS_EMSGSIZE, EVBUS_EINVAL, EVBUS_EOWNER,
- * EVBUS_ECLOSED, EVBUS_EFORKED.  Negative means: not published.
+ * EVBUS_ECLOSED, EVBUS_EFORKED, EVBUS_EREJECTED (by the topic's validator).
+ * Negative means: not published.
  * evbus_publish(3)
  */
 EVBUS_INLINE int

@@ -28,7 +28,7 @@ struct evbus_publisher {
 	uint32_t id;		/* generation:16 | number:16, from 1 */
 	uint32_t depth;		/* handlers this thread is inside of */
 	uint32_t calls;		/* out-of-line calls it is inside of */
-	uint32_t reserved;
+	uint32_t validating;	/* validators it is inside of */
 	uint64_t meta;		/* its part of a slot's meta word */
 	uint64_t cause;		/* the event being handled, or 0 */
 	uint64_t time;		/* the last reading of the clock */

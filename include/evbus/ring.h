@@ -154,6 +154,7 @@ struct evbus_ring_ctl {
 	uint64_t outside_taken;	/* payloads that lay outside their slot */
 	uint64_t outside_given;	/* ... and were taken back */
 	uint64_t outside_empty;	/* times no entry was free at first */
+	uint64_t rejected;	/* payloads that a validator rejected */
 };
 EVBUS_STATIC_ASSERT(offsetof(struct evbus_ring_ctl, attention) == 128 &&
     offsetof(struct evbus_ring_ctl, space) == 256 &&

@@ -77,9 +77,8 @@ struct evbus_stream {
 	uint64_t serial;		/* of the bus */
 	uint64_t time_mask;		/* 0: no times, else all ones */
 	uint32_t shift;			/* log2(slot size) */
-	uint32_t fast_size;		/* sizes below it go the inline way; 0:
-					 * none does (full fences, precise
-					 * times, extensions) */
+	uint32_t fast_size;		/* of its topics (topic.h): 0 with full
+					 * fences, precise times, extensions */
 	uint8_t single;			/* one producer */
 	uint8_t fence_full;		/* EVBUS_FENCE_LIGHT must be full */
 	uint8_t times;			/* enum evbus_times */
@@ -114,6 +113,7 @@ struct evbus_stream_stats {
 	uint64_t outside_taken;
 	uint64_t outside_given;
 	uint64_t outside_empty;
+	uint64_t rejected;		/* by validators: EVBUS_EREJECTED */
 };
 
 EVBUS_BEGIN_DECLS

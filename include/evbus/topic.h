@@ -15,10 +15,21 @@
 
 #define EVBUS_TOPIC_NAME_MAX 255
 
+/*
+ * Looks at a payload before it is published: 0: it may be; anything else: the
+ * publish answers EVBUS_EREJECTED, and says the number.  Called in the
+ * publisher's thread, by any number of them at once, with no lock held; `data`
+ * is aligned for 8 bytes if the publisher's was, and valid during the call.
+ * Calls of the bus do inside what they would do in the publish's place.
+ */
+typedef int (*evbus_validate)(const void *data, size_t size, void *arg);
+
 /* Zero means default. */
 struct evbus_topic_options {
 	uint32_t retain;	/* not supported yet: must be 0 */
 	uint32_t reserved;
+	evbus_validate validate;	/* NULL: every payload is fine */
+	void *validate_arg;
 };
 
 /* The handle of a topic.  The fields are for the inlines only; constant. */
@@ -28,7 +39,15 @@ struct evbus_topic {
 	const char *name;
 	uint32_t magic;
 	uint32_t length;		/* of the name, bytes */
+	uint32_t fast_size;		/* sizes below it go the inline way; 0:
+					 * none does: the stream's, or 0 with a
+					 * validator */
+	uint32_t reserved;
+	evbus_validate validate;
+	void *validate_arg;
 };
+EVBUS_STATIC_ASSERT(sizeof(struct evbus_topic) <= EVBUS_CACHELINE,
+    "a publish reads one line of it");
 
 EVBUS_BEGIN_DECLS
 
@@ -37,7 +56,9 @@ EVBUS_BEGIN_DECLS
  * name, the same one ever after.  It belongs to the bus and lives until
  * evbus_free().  `options` may be NULL.  Any thread, also inside handlers; a
  * name that exists is found without a lock, a new one takes the bus's lock.
- * EVBUS_ENAME, EVBUS_ELIMIT (max_topics), EVBUS_EOWNER ('$').
+ * A validator is given at the first call, or not at all: later calls give the
+ * same one or none.  EVBUS_ENAME, EVBUS_ELIMIT (max_topics), EVBUS_EOWNER
+ * ('$'), EVBUS_EEXIST (another validator, or it came too late).
  * evbus_topic_open(3)
  */
 EVBUS_API int evbus__topic_open(struct evbus *, const char *name,

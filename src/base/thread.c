@@ -130,6 +130,7 @@ make_record(struct evbus__context *context, const void *tls)
 	publisher->cause = 0;
 	publisher->depth = 0;
 	publisher->calls = 0;
+	publisher->validating = 0;
 	publisher->time = (uint64_t)evbus__now(context);
 	(void)snprintf(publisher->name, sizeof publisher->name, "thread-%u",
 	    i);

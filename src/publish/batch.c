@@ -110,6 +110,19 @@ fill_slots(struct evbus_topic *topic, struct evbus_publisher *publisher,
 }
 
 static int
+validate_all(struct evbus_topic *topic, struct evbus_publisher *publisher,
+    const struct iovec *payload, unsigned n)
+{
+	unsigned i;
+	int error = 0;
+
+	for (i = 0; i < n && error == 0; i++)
+		error = evbus__validate(topic, publisher, payload[i].iov_base,
+		    payload[i].iov_len);
+	return error;
+}
+
+static int
 publish_all(struct evbus_topic *topic, struct evbus_publisher *publisher,
     const struct iovec *payload, unsigned n)
 {
@@ -120,6 +133,8 @@ publish_all(struct evbus_topic *topic, struct evbus_publisher *publisher,
 	int error = check_batch(topic, payload, n, &outside);
 
 	how.timeout_ns = evbus__publish_timeout(topic->stream, 1);
+	if (error == 0 && topic->validate != NULL)
+		error = validate_all(topic, publisher, payload, n);
 	if (error == 0 && outside > 0)
 		error = evbus__take_outside(stream, publisher, outside, &how,
 		    NULL, 0, &chain);

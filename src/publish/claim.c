@@ -128,28 +128,54 @@ find_claim(const struct evbus_claim *claim, struct evbus__open_claim **open)
 	return 0;
 }
 
-int
-evbus_commit(struct evbus_claim *claim, size_t size)
+/*
+ * The topic's validator looks at what was written.  It may do anything, also
+ * commit or abort this claim and make another one in its place: so `claim` is
+ * a copy of the caller's, and is looked for once more.
+ */
+static int
+validate_claim(const struct evbus_claim *claim, size_t size,
+    struct evbus__open_claim **open)
 {
-	struct evbus__open_claim *open;
-	struct evbus_publisher *publisher;
-	struct evbus__stream *stream;
-	struct evbus_header *header;
-	uint64_t section;
-	int error = find_claim(claim, &open);
+	struct evbus_publisher *publisher = claim->publisher;
+	struct evbus__context *context =
+	    evbus__stream_of(claim->topic->stream)->context;
+	int error;
+
+	if (claim->topic->validate == NULL ||
+	    evbus__check_alive(context) != 0)
+		return 0;
+	evbus__call_enter(context, publisher);
+	error = evbus__validate_call(claim->topic, publisher, claim->data,
+	    size);
+	evbus__call_leave(publisher);
+	return error != 0 ? error : find_claim(claim, open);
+}
+
+static int
+check_commit(const struct evbus_claim *claim, size_t size,
+    struct evbus__open_claim **open)
+{
+	int error = find_claim(claim, open);
 
 	if (error != 0)
 		return error;
 	if (size > claim->size)
 		return evbus__fail(EVBUS_EMSGSIZE, "commit of %zu bytes; the "
 		    "claim has %zu", size, claim->size);
-	stream = evbus__stream_of(claim->topic->stream);
-	publisher = claim->publisher;
-	error = evbus__check_alive(stream->context);
-	if (error != 0) {
-		evbus_abort(claim);
-		return error;
-	}
+	return validate_claim(claim, size, open);
+}
+
+/* All checks done. */
+static void
+commit_one(struct evbus_claim *claim, size_t size,
+    struct evbus__open_claim *open)
+{
+	struct evbus__stream *stream = evbus__stream_of(claim->topic->stream);
+	struct evbus_publisher *publisher = claim->publisher;
+	struct evbus_header *header;
+	uint64_t section;
+
 	section = evbus__enter(publisher, stream->pub.fence_full);
 	header = evbus__slot(&stream->pub, claim->sequence);
 	evbus__fill_header(header, claim->topic->meta | evbus__meta(0,
@@ -166,7 +192,28 @@ evbus_commit(struct evbus_claim *claim, size_t size)
 	EVBUS_STORE(&open->stream, 0, RELAXED);
 	evbus__after_commit(&stream->pub, stream->pub.fence_full);
 	evbus__leave(publisher, section, 1);
-	return 0;
+}
+
+int
+evbus_commit(struct evbus_claim *given, size_t size)
+{
+	struct evbus__open_claim *open;
+	struct evbus_claim claim;
+	int error;
+
+	if (given == NULL)
+		return evbus__fail(EVBUS_EINVAL, "claim is NULL");
+	claim = *given;
+	error = check_commit(&claim, size, &open);
+	if (error != 0)
+		return error;
+	error = evbus__check_alive(
+	    evbus__stream_of(claim.topic->stream)->context);
+	if (error != 0)
+		evbus_abort(&claim);
+	else
+		commit_one(&claim, size, open);
+	return error;
 }
 
 void

@@ -2,9 +2,10 @@
 /*
  * publish.c - layer 4: every way to publish that is not the inline one.
  *
- * Any thread, also inside handlers.  The order is always: room outside the ring
- * if the payload needs it, its bytes copied there, then the slot, then the
- * stamp; so a slow copy holds up nobody, and a refusal has used no sequence.
+ * Any thread, also inside handlers.  The order is always: the topic's validator,
+ * room outside the ring if the payload needs it, its bytes copied there, then
+ * the slot, then the stamp; so a slow validator or copy holds up nobody, and a
+ * refusal has used no sequence.
  */
 #include "publish/publish.h"
 
@@ -96,8 +97,10 @@ publish_one(struct evbus_topic *topic, const void *data, size_t size,
 	struct evbus_header *header;
 	uint64_t sequence, time;
 	uint32_t entry = 0;
-	int error;
+	int error = evbus__validate(topic, publisher, data, size);
 
+	if (error != 0)
+		return error;
 	if (outside) {
 		error = evbus__take_outside(stream, publisher, 1, how, data,
 		    size, &entry);

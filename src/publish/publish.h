@@ -32,6 +32,18 @@ int evbus__publish_check(const char *call, const struct evbus_topic *,
 int evbus__claim_slots(struct evbus__stream *, struct evbus_publisher *,
     uint64_t n, int64_t timeout_ns, uint64_t *sequence);
 
+/* validate.c: run the topic's validator; nothing is held, claimed or open. */
+int evbus__validate_call(const struct evbus_topic *, struct evbus_publisher *,
+    const void *data, size_t size);
+
+static inline int
+evbus__validate(const struct evbus_topic *topic,
+    struct evbus_publisher *publisher, const void *data, size_t size)
+{
+	return evbus_likely(topic->validate == NULL) ? 0 :
+	    evbus__validate_call(topic, publisher, data, size);
+}
+
 /*
  * pool.c: take n blocks, or one reference entry, waiting up to timeout_ns;
  * the first entry, the others chained behind it.  All or none.

@@ -370,5 +370,6 @@ evbus_stream_stats(const struct evbus_stream *handle,
 	stats->outside_taken = EVBUS_LOAD(&ctl->outside_taken, RELAXED);
 	stats->outside_given = EVBUS_LOAD(&ctl->outside_given, RELAXED);
 	stats->outside_empty = EVBUS_LOAD(&ctl->outside_empty, RELAXED);
+	stats->rejected = EVBUS_LOAD(&ctl->rejected, RELAXED);
 	return 0;
 }

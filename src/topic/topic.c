@@ -80,7 +80,7 @@ stream_for(const struct evbus__context *context, const char *name)
 /* Handle and name of a topic with the next id; nobody knows it yet. */
 static int
 allocate(struct evbus__context *context, const char *name, size_t length,
-    struct evbus_topic **result)
+    const struct evbus_topic_options *options, struct evbus_topic **result)
 {
 	struct evbus__topics *topics = context->topics;
 	struct evbus__stream *stream = stream_for(context, name);
@@ -108,6 +108,10 @@ allocate(struct evbus__context *context, const char *name, size_t length,
 	topic->name = text;
 	topic->magic = EVBUS__TOPIC_MAGIC;
 	topic->length = (uint32_t)length;
+	topic->validate = options->validate;
+	topic->validate_arg = options->validate_arg;
+	topic->fast_size = options->validate != NULL ? 0 :
+	    stream->pub.fast_size;
 	entry = evbus__map_entry(context->map, EVBUS__TABLE_TOPICS, id);
 	entry->name = evbus__map_offset(context->map, text);
 	entry->length = (uint16_t)length;
@@ -118,14 +122,15 @@ allocate(struct evbus__context *context, const char *name, size_t length,
 
 static int
 make(struct evbus__context *context, struct evbus_publisher *self,
-    const char *name, size_t length, struct evbus_topic **result)
+    const char *name, size_t length, const struct evbus_topic_options *options,
+    struct evbus_topic **result)
 {
 	struct evbus__topics *topics = context->topics;
 	struct evbus_topic *topic = NULL;
 	uint32_t id;
 	int error;
 
-	error = allocate(context, name, length, &topic);
+	error = allocate(context, name, length, options, &topic);
 	if (error != 0)
 		return error;
 	id = evbus__topic_id(topic);
@@ -169,9 +174,25 @@ find(struct evbus__context *context, struct evbus_publisher *self,
 	return topic;
 }
 
+/* A topic that exists is to have these options. */
+static int
+check_same(struct evbus_topic *topic, const struct evbus_topic_options *options,
+    struct evbus_topic **result)
+{
+	if (options->validate != NULL &&
+	    (options->validate != topic->validate ||
+	    options->validate_arg != topic->validate_arg))
+		return evbus__fail(EVBUS_EEXIST, "topic \"%s\" exists already, "
+		    "%s: who gives the validator must open it first",
+		    topic->name, topic->validate == NULL ?
+		    "without a validator" : "with another validator or arg");
+	*result = topic;
+	return 0;
+}
+
 int
 evbus__topic_get(struct evbus__context *context, const char *name,
-    struct evbus_topic **result)
+    const struct evbus_topic_options *options, struct evbus_topic **result)
 {
 	struct evbus_publisher *self;
 	struct evbus_topic *topic;
@@ -187,17 +208,15 @@ evbus__topic_get(struct evbus__context *context, const char *name,
 	if (self == NULL)
 		return evbus__failed();
 	topic = find(context, self, name, length);
-	if (topic != NULL) {
-		*result = topic;
-		return 0;
-	}
+	if (topic != NULL)
+		return check_same(topic, options, result);
 	evbus__call_enter(context, self);
 	evbus__mutex_lock(&context->lock);
 	topic = find(context, self, name, length);
 	if (topic != NULL)
-		*result = topic;
+		error = check_same(topic, options, result);
 	else
-		error = make(context, self, name, length, result);
+		error = make(context, self, name, length, options, result);
 	evbus__mutex_unlock(&context->lock);
 	evbus__call_leave(self);
 	return error;
@@ -208,6 +227,7 @@ evbus__topic_open(struct evbus *bus, const char *name,
     const struct evbus_topic_options *options, size_t options_size,
     unsigned layout, struct evbus_topic **topic)
 {
+	static const struct evbus_topic_options defaults;
 	struct evbus__context *context = (struct evbus__context *)(void *)bus;
 	int error = evbus__check_layout(layout);
 
@@ -221,9 +241,11 @@ evbus__topic_open(struct evbus *bus, const char *name,
 		    bus == NULL ? "bus" : "topic");
 	*topic = NULL;
 	error = evbus__check_alive(context);
-	if (error == 0 && options != NULL &&
-	    (options->retain != 0 || options->reserved != 0))
+	if (options == NULL)
+		options = &defaults;
+	if (error == 0 && (options->retain != 0 || options->reserved != 0))
 		error = evbus__fail(EVBUS_ENOTSUP, "retain is %u: retained "
 		    "events are not supported yet", options->retain);
-	return error != 0 ? error : evbus__topic_get(context, name, topic);
+	return error != 0 ? error : evbus__topic_get(context, name, options,
+	    topic);
 }

@@ -43,7 +43,7 @@ void evbus__topics_destroy(struct evbus__context *);
 
 /* Find or make; the bus's lock is not held. */
 int evbus__topic_get(struct evbus__context *, const char *name,
-    struct evbus_topic **);
+    const struct evbus_topic_options *, struct evbus_topic **);
 
 static inline uint32_t
 evbus__topic_id(const struct evbus_topic *topic)

@@ -4,7 +4,7 @@
  *
  * Every public call is made inside every kind of callback that may call the
  * bus: a worker's handler, on_closed in each place where it runs, a release
- * function in each place where it runs.  What a polled handler may do is
+ * function in each place where it runs, a topic's validator.  What a polled handler may do is
  * test_calls.c's.  The expected results are those of evbus(7), whose table is
  * read and compared as well; the list of calls is that of the library's
  * symbols, so that a new one without a row is a failure.
@@ -122,6 +122,16 @@ probe_release(const void *data, size_t size, void *arg)
 	(void)size;
 	(void)arg;
 	probe();
+}
+
+static int
+probe_validate(const void *data, size_t size, void *arg)
+{
+	(void)data;
+	(void)size;
+	(void)arg;
+	probe();
+	return 0;
 }
 
 static atomic_uint handled;
@@ -275,6 +285,42 @@ in_release_of_close_without_readers(void)
 	assert_int_equal(evbus_close(world.bus, FIXTURE_LONG, NULL), 0);
 }
 
+static struct evbus_topic *
+validated_topic(void)
+{
+	struct evbus_topic_options options = { .validate = probe_validate };
+	struct evbus_topic *topic;
+
+	assert_int_equal(evbus_topic_open(world.bus, "validated", &options,
+	    &topic), 0);
+	return topic;
+}
+
+static void
+in_validator_of_publish(void)
+{
+	assert_int_equal(evbus_publish(validated_topic(), "x", 1),
+	    probed.close ? EVBUS_ECLOSED : 0);
+}
+
+static enum evbus_verdict
+publish_validated(const struct evbus_event *event, void *arg)
+{
+	(void)event;
+	if (evbus_publish(arg, "x", 1) != 0)
+		differs("publish", -1);
+	return EVBUS_STOP;
+}
+
+static void
+in_validator_of_publish_in_a_handler(void)
+{
+	assert_true(evbus_reader_subscribe(world.reader, "world.>",
+	    publish_validated, validated_topic(), NULL) > 0);
+	assert_int_equal(evbus_publish(world.topic, "x", 1), 0);
+	assert_true(evbus_poll(world.reader, 1) == 1);
+}
+
 static const struct place {
 	const char *name;
 	void (*go)(void);
@@ -295,6 +341,9 @@ static const struct place {
 	{ "release, evbus_close", in_release_of_close, CLOSED, 1 },
 	{ "release, evbus_close without readers",
 	    in_release_of_close_without_readers, CLOSED, 0 },
+	{ "validator, evbus_publish", in_validator_of_publish, OUTSIDE, 0 },
+	{ "validator, evbus_publish in a handler",
+	    in_validator_of_publish_in_a_handler, INSIDE, 1 },
 };
 #define PLACES (sizeof places / sizeof places[0])
 
