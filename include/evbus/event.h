@@ -13,7 +13,8 @@ struct evbus_topic;
 #define EVBUS_EVENT_END_OF_BATCH 0x0001u /* a hint: the last of this poll in its
 					  * stream, as far as was seen */
 #define EVBUS_EVENT_OUTSIDE	0x0002u	/* payload lies outside the ring */
-#define EVBUS_EVENT_RETAINED	0x0010u	/* not yet used */
+#define EVBUS_EVENT_RETAINED	0x0010u	/* kept by its topic: see
+					 * EVBUS_START_RETAINED */
 #define EVBUS_EVENT_REDELIVERED	0x0020u	/* not yet used */
 #define EVBUS_EVENT_UNCOVERED	0x0040u	/* not yet used */
 

@@ -59,6 +59,8 @@ struct evbus_reader_stats {
 	uint64_t verdicts;	/* handlers' answers that were refused */
 	uint64_t streams;	/* cursors it has */
 	uint64_t demoted;	/* streams in which it was made lossy */
+	uint64_t retained;	/* events that topics kept for it; no sequence
+				 * is passed with them */
 	char name[32];
 };
 

@@ -41,9 +41,11 @@ enum evbus_times {
 enum evbus_start {
 	EVBUS_START_NOW = 0,		/* the next event */
 	EVBUS_START_OLDEST = 1,		/* the oldest one still held */
-	EVBUS_START_SEQUENCE = 2	/* .sequence; too old is EVBUS_EGONE for
+	EVBUS_START_SEQUENCE = 2,	/* .sequence; too old is EVBUS_EGONE for
 					 * a lossless reader, `lost` for a
 					 * lossy one */
+	EVBUS_START_RETAINED = 3	/* of each topic that retains, its newest
+					 * event; then the next event */
 };
 
 /* Zero means default.  evbus_stream_open(3) */

@@ -24,9 +24,12 @@
  */
 typedef int (*evbus_validate)(const void *data, size_t size, void *arg);
 
+struct evbus__retained;
+
 /* Zero means default. */
 struct evbus_topic_options {
-	uint32_t retain;	/* not supported yet: must be 0 */
+	uint32_t retain;	/* 1: the newest event is kept for readers
+				 * with EVBUS_START_RETAINED; 0: not */
 	uint32_t reserved;
 	evbus_validate validate;	/* NULL: every payload is fine */
 	void *validate_arg;
@@ -41,10 +44,11 @@ struct evbus_topic {
 	uint32_t length;		/* of the name, bytes */
 	uint32_t fast_size;		/* sizes below it go the inline way; 0:
 					 * none does: the stream's, or 0 with a
-					 * validator */
+					 * validator or a retained event */
 	uint32_t reserved;
 	evbus_validate validate;
 	void *validate_arg;
+	struct evbus__retained *retained;	/* NULL: it retains nothing */
 };
 EVBUS_STATIC_ASSERT(sizeof(struct evbus_topic) <= EVBUS_CACHELINE,
     "a publish reads one line of it");
@@ -56,8 +60,8 @@ EVBUS_BEGIN_DECLS
  * name, the same one ever after.  It belongs to the bus and lives until
  * evbus_free().  `options` may be NULL.  Any thread, also inside handlers; a
  * name that exists is found without a lock, a new one takes the bus's lock.
- * A validator is given at the first call, or not at all: later calls give the
- * same one or none.  EVBUS_ENAME, EVBUS_ELIMIT (max_topics), EVBUS_EOWNER
+ * Validator and retain are given at the first call, or not at all: later calls
+ * give the same or none.  EVBUS_ENAME, EVBUS_ELIMIT (max_topics), EVBUS_EOWNER
  * ('$'), EVBUS_EEXIST (another validator, or it came too late).
  * evbus_topic_open(3)
  */

@@ -167,6 +167,8 @@ all_idle(struct evbus__context *context)
 		 * behind the fence that follows ENDING. */
 		if (left_for(reader, 1) > 0 ||
 		    holds_payload(reader) ||
+		    (!reader->lossy &&
+		    EVBUS_LOAD(&reader->retained, RELAXED) != 0) ||
 		    (EVBUS_LOAD(&reader->entry->running, RELAXED) & 1) != 0)
 			idle = 0;
 	}

@@ -105,7 +105,8 @@ fill_slots(struct evbus_topic *topic, struct evbus_publisher *publisher,
 				    stream->pub.header_size,
 				    payload[i].iov_base, size);
 		}
-		evbus__stamp(header, sequence);
+		evbus__stamp_event(topic, header, sequence,
+		    payload[i].iov_base, size);
 	}
 }
 

@@ -187,7 +187,8 @@ commit_one(struct evbus_claim *claim, size_t size,
 		    claim->sequence);
 		publisher->bytes += size;
 	}
-	evbus__stamp(header, claim->sequence);
+	evbus__stamp_event(claim->topic, header, claim->sequence, claim->data,
+	    size);
 	EVBUS__DELAY(commit_note);
 	EVBUS_STORE(&open->stream, 0, RELAXED);
 	evbus__after_commit(&stream->pub, stream->pub.fence_full);

@@ -128,7 +128,7 @@ publish_one(struct evbus_topic *topic, const void *data, size_t size,
 	else if (size > 0)
 		EVBUS_PLAIN_COPY_IN((unsigned char *)header +
 		    stream->pub.header_size, data, size);
-	evbus__stamp(header, sequence);
+	evbus__stamp_event(topic, header, sequence, data, size);
 	if (outside)
 		publisher->bytes += size;
 	evbus__after_commit(&stream->pub, stream->pub.fence_full);
@@ -180,6 +180,11 @@ check_with_size(const struct evbus_topic *topic, size_t size,
 {
 	if (options->release == NULL)
 		return check_size(topic, size);
+	if (topic->retained != NULL && size > topic->retained->room)
+		return evbus__fail(EVBUS_EMSGSIZE, "a payload of %zu bytes by "
+		    "reference on topic \"%s\", which retains up to %u bytes, "
+		    "the stream's max_payload", size, topic->name,
+		    topic->retained->room);
 	if (size > UINT32_MAX)
 		return evbus__fail(EVBUS_EMSGSIZE, "a payload of %zu bytes by "
 		    "reference; the limit is %u", size, UINT32_MAX);

@@ -7,6 +7,7 @@
 
 #include <evbus/publish.h>
 
+#include "topic/retain.h"
 #include "topic/topic.h"
 
 /* How to publish one event. */
@@ -42,6 +43,18 @@ evbus__validate(const struct evbus_topic *topic,
 {
 	return evbus_likely(topic->validate == NULL) ? 0 :
 	    evbus__validate_call(topic, publisher, data, size);
+}
+
+/* Stamp an event, and keep it where its topic retains. */
+static inline void
+evbus__stamp_event(const struct evbus_topic *topic, struct evbus_header *header,
+    uint64_t sequence, const void *data, size_t size)
+{
+	if (evbus_likely(topic->retained == NULL))
+		evbus__stamp(header, sequence);
+	else
+		evbus__stamp_retained(topic->retained, header, sequence, data,
+		    size);
 }
 
 /*

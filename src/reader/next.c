@@ -95,11 +95,15 @@ evbus__finish_held(struct evbus_reader *reader, struct evbus_publisher *self)
 {
 	struct evbus__place *place = reader->held;
 
-	if (place == NULL)
+	if (place == NULL && reader->held_snapshot == NULL)
 		return;
-	reader->held = NULL;
 	if (self->depth == 0)
 		self->cause = 0;
+	if (reader->held_snapshot != NULL) {
+		evbus__retained_done(reader);
+		return;
+	}
+	reader->held = NULL;
 	evbus__unpin(place);
 	place->delivered++;
 	place->lost = 0;
@@ -108,11 +112,48 @@ evbus__finish_held(struct evbus_reader *reader, struct evbus_publisher *self)
 	evbus__place_counters(place);
 }
 
+/* Hold the next wanted event of any stream, if there is one. */
+static int
+hold_next(struct evbus_reader *reader)
+{
+	uint32_t places = EVBUS_LOAD(&reader->places, ACQUIRE), i;
+
+	for (i = 0; i < places && reader->held == NULL; i++) {
+		if (reader->turn >= places)
+			reader->turn = 0;
+		if (next_in(reader, reader->place[reader->turn]))
+			reader->held = reader->place[reader->turn];
+		reader->turn++;
+	}
+	return reader->held != NULL;
+}
+
+/*
+ * What was kept comes before what follows (RETAIN), also before an event that
+ * was found already: that one is found again.
+ */
+static int
+hold_retained(struct evbus_reader *reader)
+{
+	struct evbus__place *place = reader->held;
+
+	if (evbus_likely(EVBUS_LOAD(&reader->retained, RELAXED) == 0) ||
+	    !evbus__retained_hold(reader))
+		return 0;
+	if (place != NULL) {
+		evbus__unpin(place);
+		if (place->copy != NULL)
+			place->batch_at--;
+		reader->held = NULL;
+	}
+	return 1;
+}
+
 const struct evbus_event *
 evbus_next(struct evbus_reader *reader)
 {
 	struct evbus_publisher *self;
-	uint32_t places, i;
+	int held;
 
 	if (reader == NULL) {
 		(void)evbus__fail(EVBUS_EINVAL, "evbus_next: reader is NULL");
@@ -125,21 +166,18 @@ evbus_next(struct evbus_reader *reader)
 	if (evbus__run_begin(reader, &self) != 0)
 		return NULL;
 	evbus__finish_held(reader, self);
-	places = EVBUS_LOAD(&reader->places, ACQUIRE);
-	for (i = 0; i < places && reader->held == NULL; i++) {
-		if (reader->turn >= places)
-			reader->turn = 0;
-		if (next_in(reader, reader->place[reader->turn])) {
-			reader->held = reader->place[reader->turn];
-			/* In a handler, the cause is the handler's event. */
-			if (self->depth == 0)
-				self->cause = EVBUS_CAUSE(reader->event.stream,
-				    reader->event.sequence);
-		}
-		reader->turn++;
+	held = hold_retained(reader);
+	if (!held) {
+		held = hold_next(reader);
+		if (held)
+			(void)hold_retained(reader);
 	}
+	/* In a handler, the cause is the handler's event. */
+	if (held && self->depth == 0)
+		self->cause = EVBUS_CAUSE(reader->event.stream,
+		    reader->event.sequence);
 	evbus__run_leave(reader, self);
-	return reader->held == NULL ? NULL : &reader->event;
+	return held ? &reader->event : NULL;
 }
 
 void

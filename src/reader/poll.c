@@ -75,24 +75,32 @@ may_call(struct evbus_reader *reader, const struct evbus__match *match)
 	return 0;
 }
 
+unsigned
+evbus__call(struct evbus_reader *reader, const struct evbus__match *match)
+{
+	enum evbus_verdict verdict;
+
+	if (!may_call(reader, match))
+		return 0;
+	verdict = match->handler(&reader->event, match->arg);
+	if (evbus_unlikely(verdict != EVBUS_DONE))
+		act_on(reader, match->subscription, verdict);
+	return 1;
+}
+
 /* Call every handler that wants the event; how many. */
 static unsigned
 call_all(struct evbus_reader *reader, const struct evbus__matches *matches)
 {
 	const struct evbus__match *match = matches->match;
-	enum evbus_verdict verdict;
 	unsigned called = 0;
 	uint32_t i;
 
 	for (i = 0; i < matches->count; i++, match++) {
 		if (match->handler == NULL ||
-		    reader->event.sequence < match->start ||
-		    !may_call(reader, match))
+		    reader->event.sequence < match->start)
 			continue;
-		called++;
-		verdict = match->handler(&reader->event, match->arg);
-		if (evbus_unlikely(verdict != EVBUS_DONE))
-			act_on(reader, match->subscription, verdict);
+		called += evbus__call(reader, match);
 	}
 	return called;
 }
@@ -108,6 +116,9 @@ deliver(struct evbus_reader *reader, struct evbus__place *place,
 {
 	unsigned called;
 
+	/* RETAIN: what was kept comes before what follows. */
+	if (evbus_unlikely(EVBUS_LOAD(&reader->retained, RELAXED) != 0))
+		(void)evbus__retained_deliver(reader);
 	evbus__describe(reader, place, header, matches->topic, place->next);
 	if (evbus__meta_flags(EVBUS_PLAIN_LOAD(&header->meta)) &
 	    EVBUS_SLOT_OUTSIDE &&
@@ -211,6 +222,9 @@ short_way(struct evbus_reader *reader, const struct evbus__place *place,
 	struct evbus_event *event = &reader->event;
 	const struct evbus__matches *matches;
 
+	/* RETAIN: as in deliver(). */
+	if (EVBUS_LOAD(&reader->retained, RELAXED) != 0)
+		(void)evbus__retained_deliver(reader);
 	/* TABLE: acquire, partner replace() in dispatch.c. */
 	matches = EVBUS_LOAD(&reader->table[evbus__meta_topic(meta)], ACQUIRE);
 	if (matches == NULL || sequence < matches->one_from ||
@@ -449,7 +463,8 @@ evbus__reader_poll(struct evbus_reader *reader, unsigned budget)
 	error = evbus__run_begin(reader, &self);
 	if (evbus_unlikely(error != 0))
 		return error;
-	if (evbus_unlikely(reader->held != NULL))
+	if (evbus_unlikely(reader->held != NULL ||
+	    reader->held_snapshot != NULL))
 		evbus__finish_held(reader, self);
 	reader->stop = 0;
 	reader->verdict = 0;
@@ -457,7 +472,12 @@ evbus__reader_poll(struct evbus_reader *reader, unsigned budget)
 	cause = self->cause;
 	self->depth++;
 	reader->self = self;
-	passed = run_places(reader, budget > INT32_MAX ? INT32_MAX : budget);
+	if (budget > INT32_MAX)
+		budget = INT32_MAX;
+	passed = evbus_unlikely(EVBUS_LOAD(&reader->retained, RELAXED) != 0) ?
+	    evbus__retained_deliver(reader) : 0;
+	if (passed < budget)
+		passed += run_places(reader, budget - passed);
 	self->depth--;
 	self->cause = cause;
 	if (passed > 0)

@@ -90,9 +90,9 @@ check_options(const struct evbus_reader_options *options)
 		return evbus__fail(EVBUS_EINVAL, "the worker's name has %zu "
 		    "bytes; it must have 1 to %d", strlen(options->worker),
 		    EVBUS_NAME_MAX - 1);
-	if ((unsigned)options->start > EVBUS_START_SEQUENCE)
+	if ((unsigned)options->start > EVBUS_START_RETAINED)
 		return evbus__fail(EVBUS_EINVAL, "start is %d; it must be "
-		    "EVBUS_START_NOW, _OLDEST or _SEQUENCE",
+		    "EVBUS_START_NOW, _OLDEST, _SEQUENCE or _RETAINED",
 		    (int)options->start);
 	if (options->spin_ns < -1)
 		return evbus__fail(EVBUS_EINVAL, "spin_ns is %lld; it must be "
@@ -137,12 +137,15 @@ set_up(struct evbus_reader *reader, const struct evbus_reader_options *options,
 	reader->subscriptions = NULL;
 	reader->ends = NULL;
 	reader->kept = NULL;
+	EVBUS_STORE(&reader->retained, 0, RELAXED);
+	evbus__retained_forget(reader);
 	reader->held = NULL;
 	reader->turn = 0;
 	entry->calls = 0;
 	entry->polls = 0;
 	entry->parks = 0;
 	entry->verdicts = 0;
+	entry->retained = 0;
 	entry->lossy = (uint32_t)reader->lossy;
 	entry->opener = options->worker == NULL ? self->id : 0;
 	entry->worker = 0;
@@ -424,6 +427,7 @@ evbus__readers_destroy(struct evbus__context *context)
 	if (readers == NULL)
 		return;
 	for (i = 0; i < readers->opened; i++) {
+		evbus__retained_forget(readers->reader[i]);
 		evbus__retired_free(readers->reader[i]);
 		evbus__places_free(readers->reader[i]);
 		evbus__free(context, readers->reader[i]->place,

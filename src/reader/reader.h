@@ -35,6 +35,8 @@
 #define EVBUS__SPIN_NS		20000	/* before a wait sleeps */
 #endif
 
+struct evbus__snapshot;			/* retained.c */
+
 struct evbus__subscription {
 	int64_t id;			/* generation:31 | index + 1:32 */
 	struct evbus_reader *reader;
@@ -148,6 +150,8 @@ struct evbus_reader {
 	struct evbus__subscription *subscriptions;
 	struct evbus__subscription *ends;	/* dead, not yet finished */
 	struct evbus__subscription *kept;	/* finished, memory in use */
+	uint32_t retained;		/* atomic: there may be snapshots */
+	struct evbus__snapshot *snapshots;	/* of what topics retain */
 	struct evbus__retired *retired;
 	struct evbus_reader *next_free;
 
@@ -157,6 +161,7 @@ struct evbus_reader {
 	uint64_t current;		/* copy of entry->current */
 	struct evbus__place *held;	/* place of the event that evbus_next()
 					 * returned */
+	struct evbus__snapshot *held_snapshot;	/* or what it returned */
 	uint32_t turn;			/* place to begin with */
 	uint32_t stop;			/* end this poll */
 	int verdict;			/* refused verdict's result */
@@ -242,6 +247,22 @@ void evbus__finish_held(struct evbus_reader *, struct evbus_publisher *self);
 /* Payload of an event outside its slot: 1, or 0: it is gone (lossy). */
 int evbus__describe_outside(struct evbus_reader *, struct evbus__place *,
     const struct evbus_header *);
+
+/* Call the handler unless its subscription has ended; 1: called. */
+unsigned evbus__call(struct evbus_reader *, const struct evbus__match *);
+
+/* retained.c; the bus's lock is held for the first two. */
+/* Enter a topic that retains in the reader's table, with what it keeps. */
+int evbus__retained_enter(struct evbus__subscription *, struct evbus_topic *);
+/* The subscription ends. */
+void evbus__retained_drop(struct evbus__subscription *);
+/* While running: hand over all that waits, within a poll; how many calls. */
+unsigned evbus__retained_deliver(struct evbus_reader *);
+/* Hold one as the event that evbus_next() returns: 1, or 0: none waits. */
+int evbus__retained_hold(struct evbus_reader *);
+/* ... and be done with it; or, under the lock, when nobody can look any more. */
+void evbus__retained_done(struct evbus_reader *);
+void evbus__retained_forget(struct evbus_reader *);
 
 /* wait.c: anything to look at for any of n readers?  Spin, then sleep. */
 int evbus__wait_any(struct evbus__park *, struct evbus_reader *const *,

@@ -49,6 +49,7 @@ evbus_reader_stats(const struct evbus_reader *reader,
 	stats->polls = EVBUS_LOAD(&entry->polls, RELAXED);
 	stats->parks = EVBUS_LOAD(&entry->parks, RELAXED);
 	stats->verdicts = EVBUS_LOAD(&entry->verdicts, RELAXED);
+	stats->retained = EVBUS_LOAD(&entry->retained, RELAXED);
 	memcpy(stats->name, entry->name, sizeof stats->name);
 	stats->streams = EVBUS_LOAD(&reader->places, ACQUIRE);
 	for (i = 0; i < stats->streams; i++)

@@ -11,7 +11,8 @@
  * entered in the table, or at the first claim below that is still open; so
  * everything committed after the call returned is handed over, and nothing
  * that was committed before, but for what stands behind such a claim.  On a
- * reader that starts at a sequence: there.
+ * reader that starts at a sequence: there.  On one that starts with retained
+ * events, at a topic that retains: see retained.c.
  */
 #include <string.h>
 
@@ -200,6 +201,9 @@ enter(void *value, void *arg)
 	struct evbus__subscription *subscription = arg;
 	struct evbus_topic *topic = value;
 
+	if (subscription->reader->start == EVBUS_START_RETAINED &&
+	    topic->retained != NULL)
+		return evbus__retained_enter(subscription, topic);
 	return evbus__dispatch_add(subscription->reader, topic, subscription,
 	    start_in(subscription->reader, topic->stream));
 }
@@ -225,7 +229,10 @@ hook(struct evbus__subscription *subscription, struct evbus_publisher *self)
 		    subscription->pattern, subscription);
 		subscription->kept = (uint32_t)evbus__dispatch_remove(reader,
 		    subscription);
-	}
+		evbus__retained_drop(subscription);
+	} else if (reader->snapshots != NULL)
+		/* Who sleeps has not seen them. */
+		evbus__park_nudge(reader->park);
 	return error;
 }
 

@@ -24,6 +24,7 @@ evbus__subscription_unhook(struct evbus__subscription *subscription)
 	    subscription->pattern, subscription);
 	subscription->kept = (uint32_t)evbus__dispatch_remove(reader,
 	    subscription);
+	evbus__retained_drop(subscription);
 	for (at = &reader->subscriptions; *at != subscription;
 	    at = &(*at)->next)
 		EVBUS_ASSERT(*at != NULL);

@@ -12,11 +12,12 @@ int
 evbus__reader_ready(struct evbus_reader *reader)
 {
 	uint32_t places, i;
-	int ready = 0;
+	int ready;
 
 	if (!evbus__run_peek(reader))
 		return 0;
 	places = EVBUS_LOAD(&reader->places, ACQUIRE);
+	ready = EVBUS_LOAD(&reader->retained, RELAXED) != 0;
 	for (i = 0; i < places && !ready; i++)
 		ready = evbus__place_ready(reader->place[i]);
 	evbus__run_end(reader);

@@ -56,6 +56,7 @@ struct evbus__reader_entry {
 	uint64_t polls;		/* that found something */
 	uint64_t parks;
 	uint64_t verdicts;	/* handlers' answers that were refused */
+	uint64_t retained;	/* events that topics had kept for it */
 
 	/* Written under the bus's lock. */
 	uint32_t used EVBUS_ALIGNED(EVBUS_LINE);

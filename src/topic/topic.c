@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "topic/retain.h"
 #include "topic/topic.h"
 
 int
@@ -45,6 +46,13 @@ evbus__topics_init(struct evbus__context *context, uint32_t limit)
 	return error;
 }
 
+static void
+free_topic(struct evbus__context *context, struct evbus_topic *topic)
+{
+	evbus__retained_destroy(context, topic->retained);
+	evbus__free(context, topic, sizeof *topic);
+}
+
 void
 evbus__topics_destroy(struct evbus__context *context)
 {
@@ -57,7 +65,7 @@ evbus__topics_destroy(struct evbus__context *context)
 	evbus__trie_destroy(&topics->names);
 	evbus__registry_destroy(&topics->registry);
 	for (i = 1; i <= topics->count; i++)
-		evbus__free(context, topics->topic[i], sizeof **topics->topic);
+		free_topic(context, topics->topic[i]);
 	evbus__os_release(topics->topic, ((size_t)topics->limit + 1) *
 	    sizeof topics->topic[0]);
 	evbus__free(context, topics, sizeof *topics);
@@ -95,9 +103,14 @@ allocate(struct evbus__context *context, const char *name, size_t length,
 	topic = evbus__alloc(context, sizeof *topic);
 	if (topic == NULL)
 		return evbus__fail(EVBUS_ENOMEM, "no memory for a topic");
+	if (options->retain && evbus__retained_make(context,
+	    stream->pub.max_payload, &topic->retained) != 0) {
+		free_topic(context, topic);
+		return EVBUS_ENOMEM;
+	}
 	text = evbus__map_take(context->map, EVBUS__TABLE_NAMES, length + 1);
 	if (text == NULL) {
-		evbus__free(context, topic, sizeof *topic);
+		free_topic(context, topic);
 		return evbus__fail(EVBUS_ELIMIT, "topic names use all of "
 		    "name_memory, %llu bytes", (unsigned long long)
 		    context->map->header->table[EVBUS__TABLE_NAMES].count);
@@ -110,7 +123,7 @@ allocate(struct evbus__context *context, const char *name, size_t length,
 	topic->length = (uint32_t)length;
 	topic->validate = options->validate;
 	topic->validate_arg = options->validate_arg;
-	topic->fast_size = options->validate != NULL ? 0 :
+	topic->fast_size = options->validate != NULL || options->retain ? 0 :
 	    stream->pub.fast_size;
 	entry = evbus__map_entry(context->map, EVBUS__TABLE_TOPICS, id);
 	entry->name = evbus__map_offset(context->map, text);
@@ -151,7 +164,7 @@ make(struct evbus__context *context, struct evbus_publisher *self,
 	if (error != 0) {
 		/* The name's bytes stay taken: at most once per failure. */
 		topics->topic[id] = NULL;
-		evbus__free(context, topic, sizeof *topic);
+		free_topic(context, topic);
 		return error;
 	}
 	EVBUS_STORE(&topics->count, id, RELAXED);
@@ -186,6 +199,10 @@ check_same(struct evbus_topic *topic, const struct evbus_topic_options *options,
 		    "%s: who gives the validator must open it first",
 		    topic->name, topic->validate == NULL ?
 		    "without a validator" : "with another validator or arg");
+	if (options->retain && topic->retained == NULL)
+		return evbus__fail(EVBUS_EEXIST, "topic \"%s\" exists already, "
+		    "and retains nothing: who wants it to must open it first",
+		    topic->name);
 	*result = topic;
 	return 0;
 }
@@ -243,9 +260,10 @@ evbus__topic_open(struct evbus *bus, const char *name,
 	error = evbus__check_alive(context);
 	if (options == NULL)
 		options = &defaults;
-	if (error == 0 && (options->retain != 0 || options->reserved != 0))
-		error = evbus__fail(EVBUS_ENOTSUP, "retain is %u: retained "
-		    "events are not supported yet", options->retain);
+	if (error == 0 && (options->retain > 1 || options->reserved != 0))
+		error = evbus__fail(EVBUS_EINVAL, "retain is %u and reserved "
+		    "%u; a topic keeps its newest event (1) or none (0)",
+		    options->retain, options->reserved);
 	return error != 0 ? error : evbus__topic_get(context, name, options,
 	    topic);
 }

@@ -129,7 +129,11 @@ void scenario_finish(void);
 	S(reuse_x_poll) S(reuse_x_end) S(reuse_x_close) \
 	S(free_x_leave) \
 	S(holder_x_subscribe) S(holder_x_claim) \
-	S(holder_x_join) S(reuse_x_close_two) S(close_x_first_poll)
+	S(holder_x_join) S(reuse_x_close_two) S(close_x_first_poll) \
+	S(retained_x_publish) S(retained_x_stamp) S(retained_x_poll) \
+	S(retained_x_poll_lossy) S(retained_x_next) \
+	S(retained_x_next_lossy) S(retained_x_all) \
+	S(retained_x_retained) S(retained_x_unsubscribe)
 
 #define SCENARIO__DECLARE(name) extern const struct explore_test name;
 SCENARIOS(SCENARIO__DECLARE)

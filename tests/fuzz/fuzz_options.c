@@ -269,7 +269,7 @@ try_reader(void)
 	options.name = name;
 	options.worker = fuzz_byte(&world.input) == 255 ? "" : NULL;
 	options.lossy = (int)draw32();
-	options.start = (enum evbus_start)(fuzz_byte(&world.input) % 5);
+	options.start = (enum evbus_start)(fuzz_byte(&world.input) % 6);
 	options.sequence = draw64();
 	options.spin_ns = draw_time();
 	options.max_lag = fuzz_byte(&world.input) < 128 ? 0 : draw64();
@@ -334,13 +334,59 @@ try_publish(void)
 	free(data);
 }
 
+static int
+validate(const void *data, size_t size, void *arg)
+{
+	(void)data;
+	FUZZ_CHECK(arg == &world);
+	return size == 1;
+}
+
+static void
+try_topic(void)
+{
+	struct evbus_topic_options options = { 0 };
+	struct evbus_reader_options retained = {
+		.start = EVBUS_START_RETAINED
+	};
+	struct evbus_reader *reader;
+	struct evbus_topic *topic;
+	unsigned seen = 0;
+	int result, rejects;
+
+	options.retain = draw32();
+	options.reserved = fuzz_byte(&world.input) < 240 ? 0 : draw32();
+	rejects = fuzz_byte(&world.input) & 1;
+	options.validate = rejects ? validate : NULL;
+	options.validate_arg = &world;
+	open_small();
+	result = evbus_topic_open(world.bus, "t.u", &options, &topic);
+	check_result(result, "EINVAL");
+	FUZZ_EQUAL(topic != NULL, result == 0);
+	FUZZ_EQUAL(result == 0, options.retain <= 1 && options.reserved == 0);
+	if (result == 0) {
+		FUZZ_EQUAL(evbus_publish(topic, "xy", 2), 0);
+		FUZZ_EQUAL(evbus_publish(topic, "z", 1), rejects ?
+		    EVBUS_EREJECTED : 0);
+		FUZZ_EQUAL(evbus_reader_open(world.bus, &retained, &reader),
+		    0);
+		FUZZ_CHECK(evbus_reader_subscribe(reader, "t.*", count_event,
+		    &seen, NULL) > 0);
+		FUZZ_EQUAL(evbus_poll(reader, 8), options.retain);
+		FUZZ_EQUAL(seen, options.retain);
+		FUZZ_EQUAL(evbus_reader_close(reader, 0), 0);
+	}
+	check_usable();
+	close_bus();
+}
+
 void
 fuzz_one(const uint8_t *data, size_t size)
 {
 	memset(&world, 0, sizeof world);
 	world.input.at = data;
 	world.input.end = data + size;
-	switch (fuzz_byte(&world.input) % 4) {
+	switch (fuzz_byte(&world.input) % 5) {
 	case 0:
 		try_open();
 		break;
@@ -349,6 +395,9 @@ fuzz_one(const uint8_t *data, size_t size)
 		break;
 	case 2:
 		try_reader();
+		break;
+	case 3:
+		try_topic();
 		break;
 	default:
 		try_publish();

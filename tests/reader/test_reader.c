@@ -375,7 +375,7 @@ open_bad_options_refused(void **state)
 	assert_int_equal(evbus_reader_open(bus, &options, &reader[0]),
 	    EVBUS_EINVAL);
 	options.name = "a name that has thirty-one byte";
-	options.start = (enum evbus_start)3;
+	options.start = (enum evbus_start)4;
 	assert_int_equal(evbus_reader_open(bus, &options, &reader[0]),
 	    EVBUS_EINVAL);
 	options.start = EVBUS_START_NOW;
