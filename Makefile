@@ -110,7 +110,16 @@ PAGES := $(sort $(wildcard man/*.3 man/*.7))
 SOURCES := $(sort $(wildcard src/*.c src/*/*.c)) \
 	$(if $(DELAYS),tests/delays/delay.c)
 MARKET := $(sort $(wildcard examples/market/*.c))
-EXAMPLES := $(sort $(wildcard examples/*.c))
+# A loop_X with a library here is built where pkg-config finds that.
+LOOP_NEEDS := uv=libuv event=libevent_core glib=glib-2.0 systemd=libsystemd \
+	uring=liburing
+loop_needs = $(patsubst $(1)=%,%,$(filter $(1)=%,$(LOOP_NEEDS)))
+loop_there = $(if $(call loop_needs,$(1)),$(shell pkg-config --exists \
+	$(call loop_needs,$(1)) 2>/dev/null && echo x),x)
+LOOPS := $(foreach f,$(sort $(wildcard examples/loop_*.c)), \
+	$(if $(call loop_there,$(patsubst examples/loop_%.c,%,$(f))),$(f)))
+EXAMPLES := $(sort $(filter-out examples/loop_%,$(wildcard examples/*.c))) \
+	$(LOOPS)
 TESTS := $(sort $(wildcard tests/*/test_*.c))
 # Started by a test and not by the runner, e.g. under another tool.
 PROGRAMS := $(sort $(wildcard tests/*/prog_*.c))
@@ -143,8 +152,10 @@ BENCH_HELPERS := $(filter-out $(BENCHES),$(wildcard tests/bench/*.c))
 # With TEST=, only what has that word in its name.
 chosen = $(if $(TEST),$(foreach f,$(1), \
 	$(if $(findstring $(TEST),$(f)),$(f))),$(1))
+# tests/run/loops.sh runs the loops.
 CHOSEN := $(call chosen,tests/lint/headers tests/lint/manual-examples \
-	$(SCRIPTS) $(EXAMPLE_PROGRAMS) $(TEST_PROGRAMS))
+	$(SCRIPTS) $(filter-out $(call programs,$(LOOPS)),$(EXAMPLE_PROGRAMS)) \
+	$(TEST_PROGRAMS))
 
 # The packages that the wanted goals need; `all` and `install` bring in none.
 goals = $(filter $(1),$(MAKECMDGOALS))
@@ -217,7 +228,17 @@ $(B)/examples/market: $(call objects,$(MARKET)) $(STATIC)
 $(call programs,$(EXAMPLES)): $(B)/%: $(B)/obj/%.o $(STATIC)
 	$(say) LD $@
 	@mkdir -p $(@D)
-	$(Q)$(LINK) $^ $(LIBS) -lm -o $@
+	$(Q)$(LINK) $^ $(EXTRA_LIBS) $(LIBS) -lm -o $@
+
+# Headers of others are not ours to check.
+define loop_rules
+$(B)/obj/examples/loop_$(1).o: EXTRA = $$(patsubst -I%,-isystem %, \
+	$$(shell pkg-config --cflags $(call loop_needs,$(1))))
+$(B)/examples/loop_$(1): EXTRA_LIBS = $$(shell pkg-config --libs \
+	$(call loop_needs,$(1)))
+endef
+$(foreach f,$(filter-out epoll,$(patsubst examples/loop_%.c,%,$(LOOPS))), \
+	$(eval $(call loop_rules,$(f))))
 
 .PHONY: examples
 examples: $(EXAMPLE_PROGRAMS)	## build the examples
@@ -262,7 +283,8 @@ ENVIRONMENT = EVBUS_BUILD='$(B)' EVBUS_SANITIZE='$(SANITIZE)' \
 TIMEOUT ?= $(if $(SANITIZE)$(COVERAGE),420,60)
 
 .PHONY: tests
-tests: $(filter $(B)/%,$(CHOSEN)) $(call programs,$(PROGRAMS)) $(STATIC)
+tests: $(filter $(B)/%,$(CHOSEN)) $(call programs,$(PROGRAMS) $(LOOPS)) \
+    $(STATIC)
 
 .PHONY: test
 test: tests	## run the tests, the examples and the header tests: TEST=
@@ -306,7 +328,7 @@ soak: $(B)/tests/stress/prog_soak	## many events, each checked: EVENTS= FIRST=
 # the explorer, which also takes the place of the system and of the epochs.
 
 X := $(B)/explore
-EXPLORED := $(filter-out src/ffi.c src/base/os_linux.c src/base/epoch.c, \
+EXPLORED := $(filter-out src/ffi.c src/base/os_linux%.c src/base/epoch.c, \
 	$(SOURCES))
 EXPLORE_OBJECTS := $(patsubst %.c,$(X)/obj/%.o,$(EXPLORED) $(EXPLORE))
 

@@ -4,7 +4,8 @@
  *
  * A reader that names a worker is run by that worker's thread; readers that
  * name the same one share it, and are never run at the same time.  A slow
- * handler delays only the readers of its own worker.
+ * handler delays only the readers of its own worker.  Each worker is told
+ * where and how it runs: here, on the processor that has the fewest.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -66,12 +67,18 @@ main(void)
 		{ .name = "backup", .worker = "disk" },
 		{ .name = "mail", .worker = "network" }
 	};
+	/* The readers of one worker take turns of so many events. */
+	struct evbus_worker_options options = { .spread = 1, .batch = 64 };
 	struct evbus *bus;
 	struct evbus_topic *topic;
 	unsigned i;
 	int result, wrong = 0;
 
 	result = evbus_open(&bus, NULL);
+	if (result >= 0)
+		result = evbus_worker_open(bus, "disk", &options);
+	if (result >= 0)
+		result = evbus_worker_open(bus, "network", &options);
 	for (i = 0; i < READERS && result >= 0; i++)
 		result = open_reader(bus, &counter[i]);
 	if (result >= 0)

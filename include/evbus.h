@@ -14,5 +14,6 @@
 #include <evbus/publish.h>
 #include <evbus/reader.h>
 #include <evbus/bus.h>
+#include <evbus/worker.h>
 
 #endif /* EVBUS_H */

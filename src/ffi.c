@@ -14,3 +14,4 @@
 #include <evbus/reader.h>
 #include <evbus/stream.h>
 #include <evbus/topic.h>
+#include <evbus/worker.h>

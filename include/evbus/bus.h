@@ -36,6 +36,9 @@ struct evbus_options {
 	void *clock_arg;
 	void (*log)(int code, const char *message, void *arg);
 	void *log_arg;
+	int own_loop;			/* the readers of evbus_subscribe() and
+					 * those of worker "evbus" have no
+					 * thread: evbus_run_once() runs them */
 };
 
 struct evbus_reader_report {

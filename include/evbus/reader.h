@@ -160,6 +160,16 @@ EVBUS_API void evbus_done(struct evbus_reader *);
  */
 EVBUS_API int evbus_wait(struct evbus_reader *, int64_t timeout_ns);
 
+/*
+ * evbus_reader_fd() - a descriptor for the loop of the program that polls this
+ * reader: readable while there may be something to poll, until evbus_poll() or
+ * evbus_next() finds nothing.  Level-triggered; under an edge trigger, poll
+ * until nothing is there.  It belongs to the bus until evbus_free(): neither
+ * read nor close it.  From then on evbus_wait() is EVBUS_EBUSY.  The thread that
+ * runs the reader.  EVBUS_EOWNER, EVBUS_ESYSTEM.  evbus_fd(3)
+ */
+EVBUS_API int evbus_reader_fd(struct evbus_reader *);
+
 /* evbus_reader_stats() - read the counters.  Any thread; wait-free. */
 EVBUS_API int evbus_reader_stats(const struct evbus_reader *,
     struct evbus_reader_stats *);

@@ -91,4 +91,30 @@ int evbus__os_thread_start(struct evbus__os_thread *, void (*)(void *),
     void *arg, const char *name);
 void evbus__os_thread_join(struct evbus__os_thread *);
 
+/* A set of processors, by their numbers; as the system has it. */
+#define EVBUS__CPUS_MAX		1024u
+#define EVBUS__CPUS_WORD	(8 * sizeof(unsigned long))
+struct evbus__cpus {
+	unsigned long bits[EVBUS__CPUS_MAX / EVBUS__CPUS_WORD];
+};
+/* Those that the calling thread may run on; 0 or EVBUS_ESYSTEM. */
+int evbus__os_cpus(struct evbus__cpus *);
+/*
+ * Let a thread run on all of these and on no other; EVBUS_ESYSTEM: not on all
+ * of them, and it runs where it ran before.
+ */
+int evbus__os_thread_pin(struct evbus__os_thread *,
+    const struct evbus__cpus *);
+
+/*
+ * A descriptor for the loop of a program: it counts, is readable while its
+ * count is not 0, never blocks, and is closed by exec.  It orders nothing.
+ */
+int evbus__os_event_open(int *fd);	/* 0 or EVBUS_ESYSTEM */
+void evbus__os_event_close(int fd);
+/* Add 1.  Async-signal-safe. */
+void evbus__os_event_signal(int fd);
+/* The count; it is 0 now. */
+uint64_t evbus__os_event_clear(int fd);
+
 #endif /* EVBUS_SRC_OS_H */

@@ -137,7 +137,10 @@ set_up(struct evbus *bus)
 	context->readers->worker_join = evbus__worker_join;
 	context->readers->worker_leave = evbus__worker_leave;
 	context->readers->worker_done_with = evbus__worker_done_with;
-	error = evbus__process_add(context);
+	if (bus->options.own_loop)
+		error = evbus__loop_open(bus);
+	if (error == 0)
+		error = evbus__process_add(context);
 	if (error == 0) {
 		error = evbus__stream_make(context, ">",
 		    &bus->options.stream, &stream);

@@ -20,7 +20,8 @@ struct evbus {
 	struct evbus_reader_report *report;	/* [max_readers] */
 	struct evbus__mutex default_lock;	/* of the reader below */
 	struct evbus_reader *reader;		/* evbus_subscribe()'s */
-	uint32_t workers;			/* under the bus's lock */
+	struct evbus__worker *loop;		/* of own_loop; or NULL */
+	uint32_t workers;			/* places ever used; the lock */
 	struct evbus__worker *worker[EVBUS__WORKERS_MAX];
 };
 
@@ -44,5 +45,11 @@ void evbus__workers_stop(struct evbus *);
 /* Join those that have ended, until the deadline; how many still run. */
 unsigned evbus__workers_join(struct evbus *, int64_t deadline);
 void evbus__workers_free(struct evbus *);
+
+/* run/loop.c */
+int evbus__loop_open(struct evbus *);
+/* Closing: run the loop's readers, if the caller is who runs them; 1: they
+ * passed something. */
+unsigned evbus__loop_drain(struct evbus *, struct evbus_publisher *self);
 
 #endif /* EVBUS_SRC_BUS_H */

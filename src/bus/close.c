@@ -178,11 +178,12 @@ all_idle(struct evbus__context *context)
 
 /* Run the readers that this thread runs; how many sequences they passed. */
 static unsigned
-run_own(struct evbus__context *context, struct evbus_publisher *self)
+run_own(struct evbus *bus, struct evbus_publisher *self)
 {
+	struct evbus__context *context = &bus->context;
 	struct evbus__readers *readers = context->readers;
 	struct evbus_reader *reader;
-	unsigned passed = 0;
+	unsigned passed = evbus__loop_drain(bus, self);
 	uint32_t i, opened;
 	int n;
 
@@ -204,12 +205,14 @@ run_own(struct evbus__context *context, struct evbus_publisher *self)
 
 /* 1: drained up to these tails; 0: the deadline has passed. */
 static int
-drain(struct evbus__context *context, struct evbus_publisher *self,
-    int64_t deadline, uint64_t *tails)
+drain(struct evbus *bus, struct evbus_publisher *self, int64_t deadline,
+    uint64_t *tails)
 {
+	struct evbus__context *context = &bus->context;
+
 	for (;;) {
 		*tails = sum_of_tails(context);
-		if (run_own(context, self) > 0)
+		if (run_own(bus, self) > 0)
 			continue;
 		if (all_idle(context) && sum_of_tails(context) == *tails)
 			return 1;
@@ -324,14 +327,15 @@ wait_for_handlers(struct evbus__context *context, int64_t deadline)
 
 /* Drain until nothing that was accepted is left out; 1, or 0: timed out. */
 static int
-drain_and_shut(struct evbus__context *context, struct evbus_publisher *self,
+drain_and_shut(struct evbus *bus, struct evbus_publisher *self,
     int64_t deadline)
 {
+	struct evbus__context *context = &bus->context;
 	uint64_t tails;
 	int drained;
 
 	for (;;) {
-		drained = drain(context, self, deadline, &tails);
+		drained = drain(bus, self, deadline, &tails);
 		EVBUS__DELAY(close_ending);
 		set_state(context, EVBUS__ENDING);
 		wait_for_sections(context);
@@ -401,7 +405,7 @@ evbus_close(struct evbus *bus, int64_t timeout_ns, struct evbus_report *report)
 	set_state(context, EVBUS__CLOSING);
 	EVBUS__DELAY(close_shut);
 	shut_limits(context);
-	drained = drain_and_shut(context, self, deadline);
+	drained = drain_and_shut(bus, self, deadline);
 	reclaim_all(context, self);
 	if (report == NULL)
 		report = &unwanted;

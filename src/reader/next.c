@@ -177,7 +177,11 @@ evbus_next(struct evbus_reader *reader)
 		self->cause = EVBUS_CAUSE(reader->event.stream,
 		    reader->event.sequence);
 	evbus__run_leave(reader, self);
-	return held ? &reader->event : NULL;
+	if (held)
+		return &reader->event;
+	if (reader->run_by == EVBUS__RUN_WATCHED)
+		evbus__wait_watched(&reader->watch, reader->park, &reader, 1);
+	return NULL;
 }
 
 void

@@ -492,7 +492,7 @@ evbus_poll(struct evbus_reader *reader, unsigned budget)
 {
 	if (evbus_unlikely(reader == NULL))
 		return evbus__fail(EVBUS_EINVAL, "evbus_poll: reader is NULL");
-	if (evbus_unlikely(reader->worker != NULL))
-		return evbus__refuse_worker(reader);
+	if (evbus_unlikely(reader->run_by != EVBUS__RUN_CALLER))
+		return evbus__poll_other(reader, budget);
 	return evbus__reader_poll(reader, budget);
 }

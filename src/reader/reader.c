@@ -129,6 +129,8 @@ set_up(struct evbus_reader *reader, const struct evbus_reader_options *options,
 	reader->spin_ns = options->spin_ns == 0 ? EVBUS__SPIN_NS :
 	    options->spin_ns;
 	reader->worker = NULL;
+	reader->run_by = EVBUS__RUN_CALLER;
+	evbus__watch_show(&reader->watch, reader->park);
 	evbus__places_free(reader);
 	reader->places = 0;
 	EVBUS_STORE(&reader->ending, 0, RELAXED);
@@ -430,6 +432,7 @@ evbus__readers_destroy(struct evbus__context *context)
 		evbus__retained_forget(readers->reader[i]);
 		evbus__retired_free(readers->reader[i]);
 		evbus__places_free(readers->reader[i]);
+		evbus__watch_close(&readers->reader[i]->watch);
 		evbus__free(context, readers->reader[i]->place,
 		    places_size(readers));
 		evbus__free(context, readers->reader[i],

@@ -23,6 +23,7 @@
 
 #include <evbus/reader.h>
 
+#include "ring/watch.h"
 #include "topic/topic.h"
 
 #define EVBUS__READER_MAGIC	0x65765264u
@@ -114,6 +115,14 @@ enum evbus__reader_state {
 	EVBUS__READER_CLOSED
 };
 
+/* Who runs a reader. */
+enum evbus__run_by {
+	EVBUS__RUN_CALLER,	/* of evbus_poll() and so on; who also waits */
+	EVBUS__RUN_WATCHED,	/* the same, who waits in a loop of his own */
+	EVBUS__RUN_WORKER,	/* a thread of the bus */
+	EVBUS__RUN_LOOP		/* the caller of evbus_run_once() */
+};
+
 struct evbus_reader {
 	/* Constant while open. */
 	uint32_t magic;
@@ -132,6 +141,7 @@ struct evbus_reader {
 	enum evbus_start start;
 	uint64_t start_sequence;
 	int64_t spin_ns;
+	enum evbus__run_by run_by;
 	void *worker;			/* struct evbus__worker, layer 6 */
 	uint32_t left_worker;		/* which change of its list that was */
 
@@ -165,6 +175,7 @@ struct evbus_reader {
 	uint32_t turn;			/* place to begin with */
 	uint32_t stop;			/* end this poll */
 	int verdict;			/* refused verdict's result */
+	struct evbus__watch watch;	/* of evbus_reader_fd(); stays open */
 };
 
 struct evbus__readers {
@@ -268,6 +279,15 @@ void evbus__retained_forget(struct evbus_reader *);
 int evbus__wait_any(struct evbus__park *, struct evbus_reader *const *,
     unsigned n, int64_t spin_ns, int64_t deadline);
 int evbus__reader_ready(struct evbus_reader *);
+int evbus__wait_ready(struct evbus_reader *const *, unsigned n);
+int evbus__wait_spinning(const struct evbus__park *,
+    struct evbus_reader *const *, unsigned n);
+/* Nothing is left to look at: the descriptor will tell when there is. */
+void evbus__wait_watched(struct evbus__watch *, struct evbus__park *,
+    struct evbus_reader *const *, unsigned n);
+
+/* watch.c: evbus_poll() of a reader that is not just run by its caller. */
+int evbus__poll_other(struct evbus_reader *, unsigned budget);
 
 /* subscribe.c */
 int64_t evbus__reader_subscribe_at(struct evbus_reader *, const char *pattern,

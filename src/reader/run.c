@@ -28,8 +28,9 @@ evbus__run_refuse(const struct evbus_reader *reader,
 int
 evbus__refuse_worker(const struct evbus_reader *reader)
 {
-	return evbus__fail(EVBUS_EOWNER, "reader \"%s\" is run by a worker",
-	    reader->entry->name);
+	return evbus__fail(EVBUS_EOWNER, "reader \"%s\" is run by %s",
+	    reader->entry->name, reader->run_by == EVBUS__RUN_LOOP ?
+	    "evbus_run_once()" : "a worker");
 }
 
 /*

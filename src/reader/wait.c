@@ -3,7 +3,9 @@
  * wait.c - layer 4: wait until there is something to read (F5).
  *
  * Spins for a while, then parks (WAKE in ring/park.h).  One thread waits for
- * any number of readers that share one park: a worker for all of its own.
+ * any number of readers that share one park: a worker for all of its own.  A
+ * program that waits in a loop of its own watches a descriptor instead (FD in
+ * ring/watch.h).
  */
 #include "reader/run.h"
 
@@ -52,8 +54,10 @@ mark_streams(struct evbus_reader *const *reader, unsigned n)
 	}
 }
 
+/* Until something is there, somebody nudges, or the time has passed. */
 static int
-spin(struct evbus_reader *const *reader, unsigned n, int64_t until)
+spin(const struct evbus__park *park, struct evbus_reader *const *reader,
+    unsigned n, int64_t until)
 {
 	unsigned i;
 
@@ -64,7 +68,8 @@ spin(struct evbus_reader *const *reader, unsigned n, int64_t until)
 			EVBUS_SPIN();
 		}
 		evbus__os_yield();
-	} while (evbus__os_now() < until);
+	} while (EVBUS_LOAD(&park->nudged, RELAXED) == 0 &&
+	    evbus__os_now() < until);
 	return any_ready(reader, n);
 }
 
@@ -79,7 +84,8 @@ evbus__wait_any(struct evbus__park *park, struct evbus_reader *const *reader,
 
 	if (any_ready(reader, n))
 		return 1;
-	if (spin_ns > 0 && spin(reader, n, evbus__slice(spin_ns, deadline)))
+	if (spin_ns > 0 &&
+	    spin(park, reader, n, evbus__slice(spin_ns, deadline)))
 		return 1;
 	do {
 		/* WAKE: word, attention, heavy fence, second look. */
@@ -109,6 +115,39 @@ evbus__wait_any(struct evbus__park *park, struct evbus_reader *const *reader,
 	return 0;
 }
 
+/* A few looks, then let others run. */
+int
+evbus__wait_spinning(const struct evbus__park *park,
+    struct evbus_reader *const *reader, unsigned n)
+{
+	return spin(park, reader, n, 0);
+}
+
+int
+evbus__wait_ready(struct evbus_reader *const *reader, unsigned n)
+{
+	return any_ready(reader, n);
+}
+
+/*
+ * All that was there has been looked at: from now on the descriptor tells.
+ */
+void
+evbus__wait_watched(struct evbus__watch *watch, struct evbus__park *park,
+    struct evbus_reader *const *reader, unsigned n)
+{
+	if (evbus__watch_stands(watch, park))
+		return;
+	/* FD, WAKE: count, word, attention, heavy fence, second look. */
+	evbus__watch_arm(watch, park);
+	EVBUS__DELAY(watch_arm);
+	mark_streams(reader, n);
+	EVBUS__DELAY(watch_mark);
+	evbus__fence_heavy();
+	if (any_ready(reader, n) || evbus__park_nudged(park))
+		evbus__watch_show(watch, park);
+}
+
 static int
 check_wait(const struct evbus_reader *reader, int64_t timeout_ns)
 {
@@ -118,6 +157,10 @@ check_wait(const struct evbus_reader *reader, int64_t timeout_ns)
 		return EVBUS_EINVAL;
 	if (reader->worker != NULL)
 		return evbus__refuse_worker(reader);
+	if (reader->run_by == EVBUS__RUN_WATCHED)
+		return evbus__fail(EVBUS_EBUSY, "a loop watches the descriptor "
+		    "of reader \"%s\": it is there that one waits",
+		    reader->entry->name);
 	return 0;
 }
 

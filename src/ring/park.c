@@ -9,7 +9,7 @@
 void
 evbus__park_arm(struct evbus__park *park)
 {
-	EVBUS_STORE(&park->word, 1, RELAXED);
+	EVBUS_STORE(&park->word, EVBUS__PARK_SLEEPS, RELAXED);
 }
 
 void
@@ -26,7 +26,8 @@ evbus__park_mark(struct evbus_ring_ctl *ctl)
 int
 evbus__park_sleep(struct evbus__park *park, int64_t deadline_ns)
 {
-	int result = evbus__futex_wait(&park->word, 1, deadline_ns);
+	int result = evbus__futex_wait(&park->word, EVBUS__PARK_SLEEPS,
+	    deadline_ns);
 
 	evbus__park_disarm(park);
 	return result;
@@ -35,7 +36,7 @@ evbus__park_sleep(struct evbus__park *park, int64_t deadline_ns)
 void
 evbus__park_disarm(struct evbus__park *park)
 {
-	EVBUS_STORE(&park->word, 0, RELAXED);
+	EVBUS_STORE(&park->word, EVBUS__PARK_AWAKE, RELAXED);
 }
 
 int
@@ -50,11 +51,18 @@ evbus__park_nudged(struct evbus__park *park)
 int
 evbus__park_wake(struct evbus__park *park)
 {
-	if (EVBUS_LOAD(&park->word, RELAXED) == 0 ||
-	    EVBUS_XCHG(&park->word, 0, RELAXED) == 0)
+	uint32_t was;
+
+	if (EVBUS_LOAD(&park->word, RELAXED) == EVBUS__PARK_AWAKE)
+		return 0;
+	was = EVBUS_XCHG(&park->word, EVBUS__PARK_AWAKE, RELAXED);
+	if (was == EVBUS__PARK_AWAKE)
 		return 0;
 	EVBUS__DELAY(park_wake);
-	evbus__futex_wake(&park->word, 1);
+	if (was == EVBUS__PARK_SLEEPS)
+		evbus__futex_wake(&park->word, 1);
+	else
+		evbus__os_event_signal((int)(was - EVBUS__PARK_EVENT));
 	return 1;
 }
 

@@ -17,6 +17,10 @@
  * exchange, and only an unbroken chain of read-modify-writes makes the words
  * of all that set it visible to that exchange.
  *
+ * What the word is says how the sleeper is woken: a thread by a futex call, the
+ * loop of a program by its descriptor (ring/watch.h).  The waker learns it by
+ * the exchange that takes the word.
+ *
  * After "Eventcounts" (D. Vyukov); the asymmetric fence after "sys_membarrier"
  * (M. Desnoyers).
  */
@@ -27,9 +31,16 @@
 
 struct evbus_ring_ctl;
 
+/* What the word is; from EVBUS__PARK_EVENT on: armed for descriptor n - 2. */
+enum {
+	EVBUS__PARK_AWAKE,
+	EVBUS__PARK_SLEEPS,	/* or is about to */
+	EVBUS__PARK_EVENT
+};
+
 /* In the mapping; a line of its own. */
 struct evbus__park {
-	uint32_t word EVBUS_ALIGNED(EVBUS_LINE);	/* 1: sleeping, or about to */
+	uint32_t word EVBUS_ALIGNED(EVBUS_LINE);
 	uint32_t nudged;	/* look again, whatever the streams say */
 };
 _Static_assert(sizeof(struct evbus__park) == EVBUS_LINE, "own line");
@@ -43,7 +54,7 @@ void evbus__park_disarm(struct evbus__park *);
 /* Was it nudged since the last call? */
 int evbus__park_nudged(struct evbus__park *);
 
-/* Any thread: wake the sleeper if there is one; 1: a futex call was made. */
+/* Any thread: wake the sleeper if there is one; 1: a system call was made. */
 int evbus__park_wake(struct evbus__park *);
 /* Wake it and make it look again. */
 void evbus__park_nudge(struct evbus__park *);

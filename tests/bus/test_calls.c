@@ -167,6 +167,17 @@ release(const void *data, size_t size, void *arg)
 	N(next, pointer_result(evbus_next(NULL)), FIXTURE_NOTHING) \
 	N(done, done_null(), FIXTURE_NOTHING) \
 	N(wait, evbus_wait(NULL, 0), EVBUS_EINVAL) \
+	N(reader_fd, evbus_reader_fd(NULL), EVBUS_EINVAL) \
+	N(worker_open, evbus_worker_open(NULL, "w", NULL), EVBUS_EINVAL) \
+	N(worker_open, evbus_worker_open(W->bus, NULL, NULL), EVBUS_EINVAL) \
+	N(worker_open, evbus_worker_open(W->bus, "", NULL), EVBUS_EINVAL) \
+	N(worker_close, evbus_worker_close(NULL, "w", 0), EVBUS_EINVAL) \
+	N(worker_close, evbus_worker_close(W->bus, NULL, 0), EVBUS_EINVAL) \
+	N(worker_close, evbus_worker_close(W->bus, "w", -2), EVBUS_EINVAL) \
+	N(fd, evbus_fd(NULL), EVBUS_EINVAL) \
+	N(timeout_ns, evbus_timeout_ns(NULL), EVBUS_OK) \
+	N(run_once, evbus_run_once(NULL, 1), EVBUS_EINVAL) \
+	N(run_once, evbus_run_once(W->bus, 0), EVBUS_EINVAL) \
 	N(wait, evbus_wait(W->reader, -2), EVBUS_EINVAL) \
 	N(reader_stats, evbus_reader_stats(NULL, &reader_stats), \
 	    EVBUS_EINVAL) \

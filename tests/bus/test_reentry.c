@@ -46,8 +46,9 @@ expected_of(const struct fixture_call *call)
 		{ "poll", FIXTURE_YES }, { "wait", FIXTURE_YES },
 		{ "next", FIXTURE_UNSAID },
 		{ "flush", FIXTURE_YES },	/* from here on: OUTSIDE only */
+		{ "run_once", EVBUS_EINVAL },
 	};
-	size_t i, n = probed.stand == OUTSIDE ? 4 : 3;
+	size_t i, n = probed.stand == OUTSIDE ? 5 : 3;
 
 	if (probed.stand == CLOSED) {
 		if (probed.own && strncmp(call->name, "reader_", 7) == 0)

@@ -184,6 +184,11 @@ void explore_exits(void);
  */
 void explore_thread(int fiber);
 void explore_run_thread(void);
+/* A descriptor of evbus__os_event_open(): wait until it is readable, level- or
+ * edge-triggered; its count. */
+void explore_event_wait(int fd);
+void explore_event_wait_edge(int fd);
+unsigned explore_event_count(int fd);
 /* Blocks of the wrapped allocator not freed yet, in this execution. */
 unsigned explore_heap_live(void);
 

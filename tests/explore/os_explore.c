@@ -38,6 +38,14 @@ static struct {			/* the one that the library may start */
 } thread;
 static int standing_for;	/* context 0 is taken for this fiber */
 
+/* Descriptors that count: additions ever << 16 | the count. */
+#define EVENTS	4
+#define ADDED	0x10001u
+#define COUNT	0xffffu
+static uint32_t events[EVENTS];
+static uint32_t edges_seen[EVENTS];
+static int events_open;
+
 void
 explore__tls_reset(void)
 {
@@ -50,6 +58,9 @@ explore__tls_reset(void)
 	}
 	exits = 0;
 	memset(&thread, 0, sizeof thread);
+	memset(events, 0, sizeof events);
+	memset(edges_seen, 0, sizeof edges_seen);
+	events_open = 0;
 	standing_for = 0;
 }
 
@@ -399,4 +410,87 @@ evbus__os_thread_join(struct evbus__os_thread *t)
 	(void)t;
 	while (EVBUS_LOAD(&thread.ended, ACQUIRE) == 0 && ex.current != 0)
 		EVBUS_SPIN();
+}
+
+int
+evbus__os_cpus(struct evbus__cpus *cpus)
+{
+	memset(cpus, 0, sizeof *cpus);
+	cpus->bits[0] = 1;
+	return 0;
+}
+
+int
+evbus__os_thread_pin(struct evbus__os_thread *t,
+    const struct evbus__cpus *cpus)
+{
+	(void)t;
+	(void)cpus;
+	return 0;
+}
+
+/* Each is one step, and orders nothing else. */
+int
+evbus__os_event_open(int *fd)
+{
+	if (events_open == EVENTS)
+		return EVBUS_ESYSTEM;
+	*fd = events_open++;
+	return 0;
+}
+
+void
+evbus__os_event_close(int fd)
+{
+	(void)fd;
+}
+
+void
+evbus__os_event_signal(int fd)
+{
+	(void)EVBUS_FETCH_ADD(&events[fd], ADDED, RELAXED);
+	evbus__futex_wake(&events[fd], INT_MAX);
+}
+
+uint64_t
+evbus__os_event_clear(int fd)
+{
+	return EVBUS_FETCH_AND(&events[fd], ~COUNT, RELAXED) & COUNT;
+}
+
+unsigned
+explore_event_count(int fd)
+{
+	return EVBUS_FETCH_OR(&events[fd], 0, RELAXED) & COUNT;
+}
+
+void
+explore_event_wait(int fd)
+{
+	uint32_t now;
+
+	for (;;) {
+		now = EVBUS_FETCH_OR(&events[fd], 0, RELAXED);
+		if ((now & COUNT) != 0)
+			return;
+		(void)evbus__futex_wait(&events[fd], now, -1);
+	}
+}
+
+/* As epoll does: an addition is told if the count is not 0 when it is looked
+ * for, and then only once. */
+void
+explore_event_wait_edge(int fd)
+{
+	uint32_t now;
+
+	for (;;) {
+		now = EVBUS_FETCH_OR(&events[fd], 0, RELAXED);
+		if (now >> 16 != edges_seen[fd]) {
+			edges_seen[fd] = now >> 16;
+			if ((now & COUNT) != 0)
+				return;
+		}
+		(void)evbus__futex_wait(&events[fd], now, -1);
+	}
 }

@@ -125,7 +125,7 @@ void scenario_finish(void);
 	S(close_x_exit) S(close_x_answer) S(pool_x_join) \
 	S(demotion_x_publish) S(demotion_x_publish_two) S(demotion_x_stall) \
 	S(demotion_x_stall_two) S(demotion_x_flush) S(demotion_x_leave) \
-	S(close_x_run) S(batch_x_lap) S(worker_x_change) \
+	S(close_x_run) S(batch_x_lap) S(worker_x_change) S(worker_x_close) \
 	S(reuse_x_poll) S(reuse_x_end) S(reuse_x_close) \
 	S(free_x_leave) \
 	S(holder_x_subscribe) S(holder_x_claim) \
@@ -133,7 +133,11 @@ void scenario_finish(void);
 	S(retained_x_publish) S(retained_x_stamp) S(retained_x_poll) \
 	S(retained_x_poll_lossy) S(retained_x_next) \
 	S(retained_x_next_lossy) S(retained_x_all) \
-	S(retained_x_retained) S(retained_x_unsubscribe)
+	S(retained_x_retained) S(retained_x_unsubscribe) \
+	S(fd_x_publish) S(fd_x_publish_two) S(fd_x_publish_edge) \
+	S(fd_x_producers) S(fd_x_budget) S(fd_x_subscribe) S(fd_x_open) \
+	S(fd_x_fd) S(fd_x_unsubscribe) S(fd_x_close) S(fd_x_reader) S(fd_x_reader_next) \
+	S(fd_x_reader_close)
 
 #define SCENARIO__DECLARE(name) extern const struct explore_test name;
 SCENARIOS(SCENARIO__DECLARE)

@@ -5,6 +5,7 @@
  * Who: a thread of the bus that runs a reader and sleeps when there is nothing
  * to read, and a thread that closes the reader and opens another one in its
  * place, for which the worker has to have forgotten the first; then the bus.
+ * Or it ends the worker, and nothing names it any more.
  *
  * Argument (NUDGE).  The change is made under the lock, then the worker is
  * nudged: who sees the nudge sees that there was a change, and copies its list
@@ -12,6 +13,7 @@
  *
  * Edges: NUDGE, GRACE.
  */
+#include "bus/bus.h"
 #include "scenario.h"
 
 static void
@@ -48,6 +50,24 @@ finish(void)
 {
 	scenario_close();
 }
+
+/* It runs nothing any more, and is ended while the bus goes on. */
+static void
+end_worker(void)
+{
+	explore_assert(evbus_reader_close(scenario.reader[0],
+	    EVBUS_FOREVER) == 0, "close: %s", evbus_errmsg());
+	explore_assert(evbus_worker_close(scenario.bus, "w",
+	    EVBUS_FOREVER) == 0, "worker: %s", evbus_errmsg());
+	EXPLORE_ASSERT(scenario.bus->worker[0] == NULL);
+	explore_assert(evbus_worker_close(scenario.bus, "w", 0) ==
+	    EVBUS_ENOENT, "there is one still");
+}
+
+const struct explore_test worker_x_close = {
+	"worker_x_close", "a worker is ended while the bus goes on", 2,
+	setup, { end_worker, explore_run_thread }, finish, "fL"
+};
 
 const struct explore_test worker_x_change = {
 	"worker_x_change", "a worker forgets the readers that left it", 2,

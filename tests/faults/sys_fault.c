@@ -6,6 +6,7 @@
  * that fails has closed, as on Linux; a refused futex wake wakes those who had
  * gone to sleep before, since a system without futexes had let nobody sleep.
  */
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -343,6 +344,49 @@ fault_pthread_setname_np(pthread_t thread, const char *name)
 
 	return strikes(SYS_FAULT_SETNAME, &error) ? error :
 	    pthread_setname_np(thread, name);
+}
+
+int fault_pthread_getaffinity_np(pthread_t thread, size_t size, cpu_set_t *set);
+int
+fault_pthread_getaffinity_np(pthread_t thread, size_t size, cpu_set_t *set)
+{
+	int error;
+
+	return strikes(SYS_FAULT_GETAFFINITY, &error) ? error :
+	    pthread_getaffinity_np(thread, size, set);
+}
+
+int fault_pthread_setaffinity_np(pthread_t thread, size_t size,
+    const cpu_set_t *set);
+int
+fault_pthread_setaffinity_np(pthread_t thread, size_t size,
+    const cpu_set_t *set)
+{
+	int error;
+
+	return strikes(SYS_FAULT_SETAFFINITY, &error) ? error :
+	    pthread_setaffinity_np(thread, size, set);
+}
+
+/* ---- Descriptors of loops ------------------------------------------------ */
+
+int fault_eventfd(unsigned count, int flags);
+int
+fault_eventfd(unsigned count, int flags)
+{
+	int fd = -1;
+
+	if (!refuses(SYS_FAULT_EVENTFD))
+		fd = eventfd(count, flags);
+	hold(&held.descriptors, fd >= 0);
+	return fd;
+}
+
+ssize_t fault_write(int fd, const void *p, size_t size);
+ssize_t
+fault_write(int fd, const void *p, size_t size)
+{
+	return refuses(SYS_FAULT_WRITE) ? -1 : write(fd, p, size);
 }
 
 /* ---- Memory -------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -76,6 +77,7 @@ struct life {
 	int64_t subscription;
 	atomic_uint counted;
 	atomic_uint worked;
+	atomic_uint looped;
 	atomic_uint closed;
 	unsigned next;			/* that slow must see */
 };
@@ -111,13 +113,14 @@ in_order(const struct evbus_event *event, void *arg)
 static void
 begin(struct life *life)
 {
-	struct evbus_options options = { .max_topics = 64, .max_readers = 8,
+	struct evbus_options options = { .own_loop = 1, .max_topics = 64, .max_readers = 8,
 	    .max_publishers = 8, .max_streams = 4, .ring_memory = 1 << 20,
 	    .stream = { .capacity = 64, .max_payload = 500,
 	    .pool_blocks = 8 } };
 	struct evbus_stream_options narrow = { .capacity = 16,
 	    .timeout_ns = FIXTURE_LONG };
 	struct evbus_reader_options run = { .worker = "w" };
+	struct evbus_worker_options spread = { .spread = 1 };
 	int64_t rc;
 
 	memset(life, 0, sizeof *life);
@@ -128,6 +131,7 @@ begin(struct life *life)
 	TRY(rc, evbus_topic_open(life->bus, "narrow.a", NULL, &life->narrow));
 	TRY(rc, evbus_reader_open(life->bus, NULL, &life->own));
 	TRY(rc, evbus_reader_open(life->bus, NULL, &life->slow));
+	TRY(rc, evbus_worker_open(life->bus, "w", &spread));
 	TRY(rc, evbus_reader_open(life->bus, &run, &life->worker));
 	TRY(life->subscription, evbus_reader_subscribe(life->own, "plain",
 	    fixture_count, &life->counted, NULL));
@@ -163,6 +167,43 @@ wake_worker(struct life *life)
 	TRY(rc, evbus_publish(life->plain, "wake", 4));
 	while (atomic_load(&life->worked) < 1)
 		NEED(clock_ns() < end);
+}
+
+static void
+run_loop(struct life *life)
+{
+	int64_t rc;
+
+	do {
+		TRY(rc, evbus_run_once(life->bus, 100));
+	} while (rc > 0);
+}
+
+/* A loop sleeps when it is asked to work: it is called, if the system lets it
+ * be called. */
+static void
+call_loop(struct life *life)
+{
+	int refused = trial->row->call == SYS_FAULT_WRITE && trial->k > 0;
+	struct pollfd fd = { .events = POLLIN };
+	struct evbus_reader *watched;
+	int64_t rc;
+	int i;
+
+	TRY(fd.fd, evbus_fd(life->bus));
+	TRY(rc, evbus_subscribe(life->bus, "looped", fixture_count,
+	    &life->looped, NULL));
+	for (i = 0; i < 3; i++)
+		run_loop(life);
+	TRY(rc, evbus_publish_name(life->bus, "looped", "x", 1));
+	NEED(poll(&fd, 1, refused ? 1 : -1) == 1 || refused);
+	run_loop(life);
+	NEED(atomic_load(&life->looped) == 1);
+	drain_into(life->own, &life->counted, 1);
+	/* And one for a reader alone. */
+	TRY(rc, evbus_reader_open(life->bus, NULL, &watched));
+	TRY(rc, evbus_reader_fd(watched));
+	TRY(rc, evbus_reader_close(watched, FIXTURE_LONG));
 }
 
 /* Nothing is there: the whole time passes, and not much more. */
@@ -251,6 +292,7 @@ end(struct life *life)
 	struct evbus_report report;
 	int64_t rc, limit = clock_ns() + FIXTURE_LONG;
 
+	run_loop(life);
 	TRY(rc, evbus_flush(life->bus, FIXTURE_LONG));
 	NEED(atomic_load(&life->worked) == 4);
 	TRY(rc, evbus_unsubscribe(life->bus, life->subscription,
@@ -277,6 +319,7 @@ live(void)
 
 	begin(&life);
 	wake_worker(&life);
+	call_loop(&life);
 	batch[0].iov_base = batch[1].iov_base = large;
 	TRY(rc, evbus_publish(life.plain, large, sizeof large));
 	TRY(rc, evbus_publish_batch(life.plain, batch, 2));

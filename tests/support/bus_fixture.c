@@ -660,6 +660,54 @@ call_wait_long(struct fixture_world *world)
 	return evbus_wait(world->reader, EVBUS_FOREVER);
 }
 
+/* Of its own: who watches one does not wait for it otherwise. */
+static int64_t
+call_reader_fd(struct fixture_world *world)
+{
+	struct evbus_reader *reader;
+	int result;
+
+	if (evbus_reader_open(world->bus, NULL, &reader) != 0)
+		return evbus_reader_fd(world->reader);
+	result = evbus_reader_fd(reader);
+	(void)evbus_reader_close(reader, 0);
+	return result;
+}
+
+static int64_t
+call_worker_open(struct fixture_world *world)
+{
+	return evbus_worker_open(world->bus, "worker", NULL);
+}
+
+static int64_t
+call_worker_close(struct fixture_world *world)
+{
+	char name[16];
+
+	(void)snprintf(name, sizeof name, "w%u", world->names++);
+	(void)evbus_worker_open(world->bus, name, NULL);
+	return evbus_worker_close(world->bus, name, FIXTURE_LONG);
+}
+
+static int64_t
+call_fd(struct fixture_world *world)
+{
+	return evbus_fd(world->bus);
+}
+
+static int64_t
+call_timeout_ns(struct fixture_world *world)
+{
+	return evbus_timeout_ns(world->bus);
+}
+
+static int64_t
+call_run_once(struct fixture_world *world)
+{
+	return evbus_run_once(world->bus, 1);
+}
+
 static int64_t
 call_strerror(struct fixture_world *world)
 {
@@ -766,6 +814,17 @@ const struct fixture_call fixture_calls[] = {
 	ALWAYS(done, FIXTURE_NOTHING),
 	{ "wait", call_wait, EVBUS_EDEADLK, EVBUS_ECLOSED, EVBUS_EFORKED },
 	{ "wait", call_wait_long, EVBUS_EDEADLK, EVBUS_ECLOSED,
+	    EVBUS_EFORKED },
+	{ "reader_fd", call_reader_fd, FIXTURE_YES, EVBUS_ECLOSED,
+	    EVBUS_EFORKED },
+	{ "worker_open", call_worker_open, FIXTURE_YES, EVBUS_ECLOSED,
+	    EVBUS_EFORKED },
+	{ "worker_close", call_worker_close, FIXTURE_YES, EVBUS_ECLOSED,
+	    EVBUS_EFORKED },
+	/* Of a bus with own_loop: test_loop.c. */
+	{ "fd", call_fd, FIXTURE_UNSAID, EVBUS_ECLOSED, EVBUS_EFORKED },
+	ALWAYS(timeout_ns, FIXTURE_YES),
+	{ "run_once", call_run_once, EVBUS_EDEADLK, EVBUS_ECLOSED,
 	    EVBUS_EFORKED },
 	ALWAYS(strerror, FIXTURE_SOMETHING),
 	ALWAYS(errname, FIXTURE_SOMETHING),

@@ -26,6 +26,7 @@
 #include <evbus/publish.h>
 #include <evbus/reader.h>
 #include <evbus/topic.h>
+#include <evbus/worker.h>
 
 #define FIXTURE_MS INT64_C(1000000)
 #define FIXTURE_SECOND INT64_C(1000000000)
