@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * loop_glib.c - a program with a loop of its own, GLib's, handles the
+ * events that another thread publishes, on its own thread.
+ *
+ * A source of g_unix_fd_add() is called again while events remain.  See evbus_fd(3).
+ */
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <glib-unix.h>
+
+#include <evbus.h>
+
+#define EVENTS	300000u
+#define BUDGET	256u		/* so that others have their turn as well */
+
+static uint32_t next;		/* number of the event to come */
+static uint32_t wrong;
+static GMainLoop *main_loop;
+
+static enum evbus_verdict
+on_number(const struct evbus_event *event, void *arg)
+{
+	uint32_t number;
+
+	(void)arg;
+	memcpy(&number, event->data, sizeof number);
+	if (number != next)
+		wrong++;
+	next = number + 1;
+	return EVBUS_DONE;
+}
+
+static void *
+publish_all(void *topic)
+{
+	uint32_t i;
+
+	for (i = 0; i < EVENTS; i++)
+		if (evbus_publish(topic, &i, sizeof i) < 0) {
+			fprintf(stderr, "publish: %s\n", evbus_errmsg());
+			break;
+		}
+	return NULL;
+}
+
+static gboolean
+on_readable(gint fd, GIOCondition condition, gpointer bus)
+{
+	(void)fd;
+	(void)condition;
+	if (evbus_run_once(bus, BUDGET) >= 0 && next < EVENTS)
+		return G_SOURCE_CONTINUE;
+	g_main_loop_quit(main_loop);
+	return G_SOURCE_REMOVE;
+}
+
+static int
+loop(struct evbus *bus)
+{
+	main_loop = g_main_loop_new(NULL, FALSE);
+	(void)g_unix_fd_add(evbus_fd(bus), G_IO_IN, on_readable, bus);
+	g_main_loop_run(main_loop);
+	g_main_loop_unref(main_loop);
+	return 0;
+}
+
+int
+main(void)
+{
+	struct evbus_options options = { .own_loop = 1 };
+	struct evbus_topic *topic;
+	struct evbus *bus;
+	pthread_t thread;
+	int failed;
+
+	if (evbus_open(&bus, &options) < 0 ||
+	    evbus_topic_open(bus, "numbers", NULL, &topic) < 0 ||
+	    evbus_subscribe(bus, "numbers", on_number, NULL, NULL) < 0 ||
+	    pthread_create(&thread, NULL, publish_all, topic) != 0) {
+		fprintf(stderr, "loop_glib: %s\n", evbus_errmsg());
+		return 1;
+	}
+	failed = loop(bus);
+	(void)pthread_join(thread, NULL);
+	if (evbus_close(bus, 1000000000, NULL) < 0 || evbus_free(bus) < 0) {
+		fprintf(stderr, "loop_glib: %s\n", evbus_errmsg());
+		failed = 1;
+	}
+	printf("loop_glib: %u of %u\n", next - wrong, EVENTS);
+	return failed || wrong > 0 || next != EVENTS;
+}
