@@ -13,5 +13,6 @@
 #include <evbus/publish.h>
 #include <evbus/reader.h>
 #include <evbus/stream.h>
+#include <evbus/timer.h>
 #include <evbus/topic.h>
 #include <evbus/worker.h>

@@ -31,6 +31,9 @@ struct evbus_options {
 	uint64_t ring_memory;		/* bytes of address space for rings and
 					 * pools; 1 GiB; used as touched */
 	uint32_t name_memory;		/* bytes for topic names; 64 a topic */
+	uint32_t max_timers;		/* armed at a time, up to 2^20; 1,024 */
+	uint32_t timer_payload;		/* bytes that a timer keeps, up to 16
+					 * MiB; `stream`'s max_payload */
 	struct evbus_allocator allocator;
 	int64_t (*clock)(void *arg);	/* monotonic, ns */
 	void *clock_arg;
@@ -57,7 +60,9 @@ struct evbus_report {
 	uint64_t left;			/* over lossless ones */
 	uint64_t lost;
 	uint64_t open_claims;
-	unsigned running;		/* readers whose handler still ran */
+	uint64_t timers;		/* that were armed; they are dropped */
+	unsigned running;		/* readers whose handler still ran, and
+					 * a timer whose validator did */
 	unsigned readers;
 	const struct evbus_reader_report *reader;
 };

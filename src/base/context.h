@@ -10,6 +10,7 @@
  *	context->lock		the control plane: topics, streams, readers,
  *				subscriptions, records of threads
  *	context->wait_lock	notes of who waits for whom (stream/deadlock.c)
+	timers->lock		timers (timer/timer.h); none is taken inside
  */
 #ifndef EVBUS_SRC_CONTEXT_H
 #define EVBUS_SRC_CONTEXT_H
@@ -33,6 +34,7 @@ struct evbus__thread;		/* base/thread.h */
 struct evbus__streams;		/* stream/stream.h */
 struct evbus__topics;		/* topic/topic.h */
 struct evbus__readers;		/* reader/reader.h */
+struct evbus__timers;		/* timer/timer.h */
 
 struct evbus__context {
 	uint32_t magic;
@@ -56,6 +58,7 @@ struct evbus__context {
 	struct evbus__streams *streams;
 	struct evbus__topics *topics;
 	struct evbus__readers *readers;
+	struct evbus__timers *timers;
 
 	uint32_t max_publishers;
 	struct evbus_publisher *publishers;	/* [1 .. max_publishers] */

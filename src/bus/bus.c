@@ -93,6 +93,7 @@ destroy(struct evbus *bus)
 	uint32_t i;
 
 	evbus__workers_free(bus);
+	evbus__timers_destroy(context);
 	evbus__readers_destroy(context);
 	evbus__topics_destroy(context);
 	evbus__streams_destroy(context);
@@ -130,8 +131,13 @@ set_up(struct evbus *bus)
 	if (error == 0)
 		error = evbus__readers_init(context, bus->options.max_readers,
 		    bus->options.max_streams);
+	if (error == 0)
+		error = evbus__timers_init(context, bus->options.max_timers,
+		    bus->options.timer_payload);
 	if (error != 0)
 		return error;
+	context->timers->start = evbus__worker_time;
+	context->timers->nudge = evbus__worker_hurry;
 	context->topics->matched = evbus__dispatch_topic;
 	context->topics->undo = evbus__dispatch_undo;
 	context->readers->worker_join = evbus__worker_join;

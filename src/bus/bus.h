@@ -8,9 +8,11 @@
 #include <evbus/bus.h>
 
 #include "reader/reader.h"
+#include "timer/timer.h"
 
 #define EVBUS__BUS_MAGIC	0x65764275u
 #define EVBUS__WORKERS_MAX	64u
+#define EVBUS__DEFAULT_WORKER	"evbus"	/* runs what names no other */
 
 struct evbus__worker;
 
@@ -23,6 +25,7 @@ struct evbus {
 	struct evbus__worker *loop;		/* of own_loop; or NULL */
 	uint32_t workers;			/* places ever used; the lock */
 	struct evbus__worker *worker[EVBUS__WORKERS_MAX];
+	struct evbus__worker *timer_worker;	/* runs timers; once started */
 };
 
 static inline struct evbus__context *
@@ -41,6 +44,9 @@ int evbus__somebody_inside(struct evbus *);
 int evbus__worker_join(struct evbus_reader *, const char *worker);
 void evbus__worker_leave(struct evbus_reader *);
 int evbus__worker_done_with(struct evbus_reader *);
+/* Start the worker that runs timers, if it does not run yet; let it look. */
+int evbus__worker_time(struct evbus__context *);
+void evbus__worker_hurry(struct evbus__context *);
 void evbus__workers_stop(struct evbus *);
 /* Join those that have ended, until the deadline; how many still run. */
 unsigned evbus__workers_join(struct evbus *, int64_t deadline);

@@ -14,6 +14,8 @@
  *     published meanwhile, it was accepted: back to 2.
  *  4. state = CLOSED, heavy fence: no reader is run any more, but for those
  *     that are running now: wait for them too.
+ *     So with who runs timers: from CLOSING on none of them is published, and
+ *     those that were not are counted when nobody runs them.
  *  5. Everybody who sleeps is woken and finds ECLOSED; workers end; every
  *     subscription's on_closed runs, where its handler does not run any more.
  */
@@ -233,6 +235,9 @@ fill_report(struct evbus *bus, struct evbus_report *report)
 
 	memset(report, 0, sizeof *report);
 	report->open_claims = open_claims(&bus->context, NULL);
+	/* In this order: who runs them no more has settled what it fired. */
+	report->running = evbus__timers_runner(&bus->context) != 0;
+	report->timers = evbus__timers_left(&bus->context);
 	report->reader = bus->report;
 	evbus__mutex_lock(&bus->context.lock);
 	for (i = 0; i < readers->opened; i++) {
@@ -317,7 +322,7 @@ wait_for_handlers(struct evbus__context *context, int64_t deadline)
 	/* CLOSE: partner evbus__run_begin(), which looks at the state after
 	 * its fence. */
 	evbus__fence_heavy();
-	while (somebody_runs(context)) {
+	while (somebody_runs(context) || evbus__timers_runner(context) != 0) {
 		if (evbus__has_passed(deadline))
 			return 0;
 		pause_a_moment();
@@ -356,6 +361,9 @@ begin_close(struct evbus__context *context, const struct evbus_publisher *self)
 	if (self->depth > 0)
 		return evbus__fail(EVBUS_EDEADLK, "evbus_close inside a "
 		    "handler would wait for that handler");
+	if (evbus__timers_runner(context) == self->id)
+		return evbus__fail(EVBUS_EDEADLK, "evbus_close inside a "
+		    "validator would wait for the timer that is being fired");
 	if (open_claims(context, self) > 0)
 		return evbus__fail(EVBUS_EDEADLK, "this thread has open "
 		    "claims: commit or abort them before evbus_close");

@@ -68,10 +68,17 @@ evbus__options_check(struct evbus_options *options)
 		error = default_and_check("max_streams", &options->max_streams,
 		    64, 1024);
 	if (error == 0)
+		error = default_and_check("max_timers", &options->max_timers,
+		    1024, 1u << 20);
+	if (error == 0)
 		error = check_hooks(options);
 	if (error == 0)
 		error = check_memory(options);
 	if (error == 0)
 		error = evbus__stream_options_check(&options->stream);
+	if (error == 0)
+		error = default_and_check("timer_payload",
+		    &options->timer_payload, options->stream.max_payload,
+		    1u << 24);
 	return error;
 }

@@ -20,22 +20,23 @@
 
 #include "run/worker.h"
 
-/*
- * How long until something is due for the one who runs the bus, or
- * EVBUS_FOREVER.  Timers are to be asked here, and to be run in run() below.
- */
+/* How long until a timer is due, or EVBUS_FOREVER. */
 static int64_t
 loop_due(struct evbus *bus)
 {
-	(void)bus;
-	return EVBUS_FOREVER;
+	int64_t due = evbus__timers_due(&bus->context), now;
+
+	if (due == EVBUS_FOREVER)
+		return due;
+	now = evbus__os_now();
+	return due > now ? due - now : 0;
 }
 
 int
 evbus__loop_open(struct evbus *bus)
 {
 	struct evbus__worker *loop;
-	int error = evbus__worker_make(bus, "evbus", &loop);
+	int error = evbus__worker_make(bus, EVBUS__DEFAULT_WORKER, &loop);
 
 	if (error != 0)
 		return error;
@@ -113,6 +114,7 @@ run(struct evbus__worker *loop, const struct evbus_publisher *self,
 
 	take_over(loop, self);
 	evbus__worker_look(loop);
+	turns.passed = evbus__timers_run(&loop->bus->context, budget);
 	do
 		evbus__worker_turn(loop, budget, &turns);
 	while (turns.more && turns.passed < budget);

@@ -10,7 +10,7 @@ default_reader(struct evbus *bus, struct evbus_reader **reader)
 {
 	struct evbus_reader_options options = {
 		.name = "bus",
-		.worker = "evbus",
+		.worker = EVBUS__DEFAULT_WORKER,
 	};
 	int error = 0;
 

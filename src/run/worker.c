@@ -106,10 +106,12 @@ evbus__worker_turn(struct evbus__worker *worker, unsigned budget,
 	worker->turn = at;
 }
 
-/* Nothing was there: as the options say. */
+/* Nothing was there: as the options say, until a timer is due. */
 static void
 wait_for_more(struct evbus__worker *worker)
 {
+	int64_t due = worker->times ?
+	    evbus__timers_due(&worker->bus->context) : EVBUS_FOREVER;
 	uint32_t wait = EVBUS_LOAD(&worker->wait, RELAXED);
 
 	if (wait == EVBUS_WORKER_SPIN)
@@ -118,7 +120,7 @@ wait_for_more(struct evbus__worker *worker)
 	else
 		(void)evbus__wait_any(worker->park, worker->copy,
 		    worker->copies, wait == EVBUS_WORKER_PARK ? -1 :
-		    EVBUS_LOAD(&worker->spin_ns, RELAXED), EVBUS_FOREVER);
+		    EVBUS_LOAD(&worker->spin_ns, RELAXED), due);
 }
 
 static void
@@ -131,7 +133,8 @@ worker_main(void *arg)
 	(void)evbus_publisher_set_name(worker->bus, worker->name);
 	while (EVBUS_LOAD(&worker->stop, RELAXED) == 0) {
 		evbus__worker_look(worker);
-		turns.passed = 0;
+		turns.passed = worker->times ? evbus__timers_run(
+		    &worker->bus->context, EVBUS__BATCH) : 0;
 		evbus__worker_turn(worker, UINT_MAX, &turns);
 		if (turns.passed == 0)
 			wait_for_more(worker);
@@ -186,6 +189,7 @@ evbus__worker_make(struct evbus *bus, const char *name,
 		return evbus__fail(EVBUS_ENOMEM, "no memory for a worker");
 	worker->bus = bus;
 	worker->number = number;
+	worker->times = strcmp(name, EVBUS__DEFAULT_WORKER) == 0;
 	worker->batch = EVBUS__BATCH;
 	worker->spin_ns = EVBUS__SPIN_NS;
 	worker->cpu = EVBUS__NO_CPU;
@@ -256,18 +260,50 @@ list_changed(struct evbus__worker *worker)
 	evbus__park_nudge(worker->park);
 }
 
+/* The worker of that name, started if need be; the bus's lock is held. */
+static int
+get(struct evbus *bus, const char *name, struct evbus__worker **result)
+{
+	*result = evbus__worker_find(bus, name);
+	if (*result == NULL)
+		return evbus__worker_start(bus, name, result);
+	return !(*result)->closing ? 0 : evbus__fail(EVBUS_EBUSY, "worker "
+	    "\"%s\" is being closed", name);
+}
+
+int
+evbus__worker_time(struct evbus__context *context)
+{
+	struct evbus *bus = (struct evbus *)(void *)context;
+	struct evbus__worker *worker;
+	int error;
+
+	evbus__mutex_lock(&context->lock);
+	error = evbus__check_open(context);
+	if (error == 0)
+		error = get(bus, EVBUS__DEFAULT_WORKER, &worker);
+	if (error == 0)
+		bus->timer_worker = worker;
+	evbus__mutex_unlock(&context->lock);
+	return error;
+}
+
+void
+evbus__worker_hurry(struct evbus__context *context)
+{
+	struct evbus *bus = (struct evbus *)(void *)context;
+
+	/* Set before `started` was, under the lock of the timers. */
+	evbus__park_nudge(bus->timer_worker->park);
+}
+
 int
 evbus__worker_join(struct evbus_reader *reader, const char *name)
 {
 	struct evbus *bus = (struct evbus *)(void *)reader->context;
-	struct evbus__worker *worker = evbus__worker_find(bus, name);
-	int error = 0;
+	struct evbus__worker *worker;
+	int error = get(bus, name, &worker);
 
-	if (worker == NULL)
-		error = evbus__worker_start(bus, name, &worker);
-	else if (worker->closing)
-		error = evbus__fail(EVBUS_EBUSY, "worker \"%s\" is being "
-		    "closed", name);
 	if (error != 0)
 		return error;
 	reader->worker = worker;

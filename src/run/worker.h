@@ -27,6 +27,7 @@ struct evbus__worker {
 	uint32_t ended;			/* atomic */
 	uint32_t number;
 	uint32_t turn;			/* reader to begin with */
+	uint32_t times;			/* it runs timers too; constant */
 
 	/* Under the lock. */
 	uint32_t closing;		/* it takes no reader any more */

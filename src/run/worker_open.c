@@ -234,6 +234,9 @@ begin_close(struct evbus *bus, const char *name,
 	if (worker->readers > 0)
 		return evbus__fail(EVBUS_EBUSY, "worker \"%s\" runs %u readers: "
 		    "close them first", name, worker->readers);
+	if (worker == bus->timer_worker)
+		return evbus__fail(EVBUS_EBUSY, "worker \"%s\" runs the bus's "
+		    "timers: it ends with the bus", name);
 	if (worker->self == self)
 		return evbus__fail(EVBUS_EDEADLK, "worker \"%s\" would wait for "
 		    "its own end", name);

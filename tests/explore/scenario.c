@@ -36,6 +36,7 @@ scenario_open(const struct evbus_options *given, int cold)
 		options = *given;
 	set_default(&options.max_topics, 4);
 	set_default(&options.max_readers, 4);
+	set_default(&options.max_timers, 2);
 	options.max_publishers = (uint32_t)explore_fibers() + 1;
 	options.max_streams = 2;
 	options.ring_memory = 8192;

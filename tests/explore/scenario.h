@@ -137,7 +137,10 @@ void scenario_finish(void);
 	S(fd_x_publish) S(fd_x_publish_two) S(fd_x_publish_edge) \
 	S(fd_x_producers) S(fd_x_budget) S(fd_x_subscribe) S(fd_x_open) \
 	S(fd_x_fd) S(fd_x_unsubscribe) S(fd_x_close) S(fd_x_reader) S(fd_x_reader_next) \
-	S(fd_x_reader_close)
+	S(fd_x_reader_close) \
+	S(timer_x_cancel) S(timer_x_cancel_late) S(timer_x_run) \
+	S(timer_x_arm_due) S(timer_x_close) S(timer_x_close_at_once) \
+	S(timer_x_close_arm) S(timer_x_arm) S(timer_x_worker)
 
 #define SCENARIO__DECLARE(name) extern const struct explore_test name;
 SCENARIOS(SCENARIO__DECLARE)

@@ -257,6 +257,25 @@ full(struct life *life)
 	NEED(stats.holes == 1);
 }
 
+/* The first timer maps memory; here the program's loop fires it. */
+static void
+timed(struct life *life)
+{
+	unsigned number = EVENTS;
+	int64_t rc, id, end = clock_ns() + FIXTURE_LONG;
+
+	TRY(rc, evbus_publish_after(life->narrow, &number, sizeof number,
+	    WAIT_NS / 2));
+	while (life->next <= EVENTS) {
+		run_loop(life);
+		TRY(rc, evbus_wait(life->slow, WAIT_NS));
+		TRY(rc, evbus_poll(life->slow, 2));
+		NEED(clock_ns() < end);
+	}
+	TRY(id, evbus_publish_every(life->plain, "no", 2, FIXTURE_LONG));
+	TRY(rc, evbus_timer_cancel(life->bus, id));
+}
+
 /* S6: the child gets an answer, and its parent's bus no byte. */
 static void
 fork_off(struct life *life)
@@ -326,6 +345,7 @@ live(void)
 	drain_into(life.own, &life.counted, 4);
 	wait_for_nothing(&life);
 	full(&life);
+	timed(&life);
 	fork_off(&life);
 	end(&life);
 }

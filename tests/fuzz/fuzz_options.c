@@ -223,6 +223,8 @@ try_open(void)
 	options.allocator.free = fuzz_byte(&world.input) < 250 ? fuzz_free :
 	    NULL;
 	options.clock = fuzz_byte(&world.input) & 1 ? fake_clock : NULL;
+	options.max_timers = draw32();
+	options.timer_payload = draw32();
 	result = evbus_open(&world.bus, &options);
 	check_result(result, "EINVAL ELIMIT ENOTSUP ENOMEM ESYSTEM");
 	FUZZ_EQUAL(world.bus != NULL, result == 0);

@@ -183,7 +183,7 @@ validator_sees_every_payload_of_every_way_to_publish(void **state)
 static void
 batch_with_one_rejected_payload_publishes_none(void **state)
 {
-	static char text[] = "good", bad[] = "x";
+	static char text[] = "good", bad[] = "x", first[] = "xbad";
 	static char large[200] = "large";
 	struct iovec payload[3] = { { text, 4 }, { large, 200 }, { bad, 1 } };
 	struct evbus *bus = event_bus_of(16);
@@ -198,11 +198,17 @@ batch_with_one_rejected_payload_publishes_none(void **state)
 	assert_int_equal(stats.tail, 0);
 	assert_int_equal(stats.rejected, 1);
 	assert_int_equal(stats.outside_taken, stats.outside_given);
+	/* The first one says it already. */
+	payload[0].iov_base = first;
+	assert_int_equal(evbus_publish_batch(topic, payload, 3),
+	    EVBUS_EREJECTED);
+	assert_int_equal(validated, 4);
+	payload[0].iov_base = text;
 	/* What does not fit is refused before any validator is asked. */
 	payload[2].iov_len = 5000;
 	assert_int_equal(evbus_publish_batch(topic, payload, 3),
 	    EVBUS_EMSGSIZE);
-	assert_int_equal(validated, 3);
+	assert_int_equal(validated, 4);
 	assert_int_equal(evbus_publish_batch(topic, payload, 2), 0);
 	assert_int_equal(stats_of(bus).tail, 2);
 	event_bus_close(bus);
@@ -226,6 +232,31 @@ refused_publish_is_not_validated(void **state)
 	evbus_abort(&claim);
 	assert_int_equal(evbus_close(bus, 0, NULL), 0);
 	assert_int_equal(evbus_publish(topic, "x", 1), EVBUS_ECLOSED);
+	assert_int_equal(validated, 0);
+	assert_int_equal(evbus_free(bus), 0);
+}
+
+static void *
+close_at_once(void *bus)
+{
+	CHECK_INT(evbus_close(bus, 0, NULL), EVBUS_ETIMEDOUT);
+	return NULL;
+}
+
+static void
+commit_to_a_closed_bus_is_not_validated(void **state)
+{
+	struct evbus *bus = event_bus_of(16);
+	struct evbus_topic *topic = open_not_x(bus);
+	struct evbus_claim claim;
+
+	(void)state;
+	assert_int_equal(evbus_claim(topic, 1, 0, &claim), 0);
+	memcpy(claim.data, "x", 1);
+	event_join(event_thread(close_at_once, bus));
+	event_check_done();
+	assert_int_equal(evbus_commit(&claim, 1), EVBUS_ECLOSED);
+	assert_int_equal(evbus_commit(&claim, 1), EVBUS_ENOENT);
 	assert_int_equal(validated, 0);
 	assert_int_equal(evbus_free(bus), 0);
 }
@@ -390,6 +421,7 @@ main(void)
 		cmocka_unit_test(
 		    batch_with_one_rejected_payload_publishes_none),
 		cmocka_unit_test(refused_publish_is_not_validated),
+		cmocka_unit_test(commit_to_a_closed_bus_is_not_validated),
 		cmocka_unit_test(topic_opened_again_keeps_its_validator),
 		cmocka_unit_test(
 		    validator_that_publishes_to_its_own_topic_ends),

@@ -509,6 +509,55 @@ call_try_publish(struct fixture_world *world)
 }
 
 static int64_t
+call_publish_at(struct fixture_world *world)
+{
+	int64_t now = evbus_clock_now(world->bus);
+
+	return evbus_publish_at(world->topic, "x", 1, FIXTURE_LONG +
+	    (now > 0 ? now : 0));
+}
+
+static int64_t
+call_publish_after(struct fixture_world *world)
+{
+	return evbus_publish_after(world->topic, "x", 1, FIXTURE_LONG);
+}
+
+static int64_t
+call_publish_every(struct fixture_world *world)
+{
+	return evbus_publish_every(world->topic, "x", 1, FIXTURE_LONG);
+}
+
+static int64_t
+call_timer_cancel(struct fixture_world *world)
+{
+	int64_t id = call_publish_after(world);
+
+	return evbus_timer_cancel(world->bus, id > 0 ? id : 1);
+}
+
+static int64_t
+call_timer_stats(struct fixture_world *world)
+{
+	struct evbus_timer_stats stats;
+
+	return evbus_timer_stats(world->bus, &stats);
+}
+
+static int64_t
+call_clock_now(struct fixture_world *world)
+{
+	return evbus_clock_now(world->bus);
+}
+
+static int64_t
+call_clock_changed(struct fixture_world *world)
+{
+	return evbus_clock_changed(world->bus);
+}
+
+static int64_t
 call_publish_batch(struct fixture_world *world)
 {
 	char a[] = "a", b[] = "b";
@@ -791,6 +840,20 @@ const struct fixture_call fixture_calls[] = {
 	{ "publish_with", call_publish_with, FIXTURE_YES, EVBUS_ECLOSED,
 	    EVBUS_EFORKED },
 	{ "publish_name", call_publish_name, FIXTURE_YES, EVBUS_ECLOSED,
+	    EVBUS_EFORKED },
+	{ "publish_at", call_publish_at, FIXTURE_YES, EVBUS_ECLOSED,
+	    EVBUS_EFORKED },
+	{ "publish_after", call_publish_after, FIXTURE_YES, EVBUS_ECLOSED,
+	    EVBUS_EFORKED },
+	{ "publish_every", call_publish_every, FIXTURE_YES, EVBUS_ECLOSED,
+	    EVBUS_EFORKED },
+	{ "timer_cancel", call_timer_cancel, FIXTURE_YES, EVBUS_ECLOSED,
+	    EVBUS_EFORKED },
+	{ "timer_stats", call_timer_stats, FIXTURE_YES, FIXTURE_YES,
+	    EVBUS_EFORKED },
+	{ "clock_now", call_clock_now, FIXTURE_YES, FIXTURE_YES,
+	    EVBUS_EFORKED },
+	{ "clock_changed", call_clock_changed, FIXTURE_YES, EVBUS_ECLOSED,
 	    EVBUS_EFORKED },
 	{ "claim", call_claim, FIXTURE_YES, EVBUS_ECLOSED, EVBUS_EFORKED },
 	{ "commit", call_commit, FIXTURE_YES, EVBUS_ECLOSED, EVBUS_EFORKED },
