@@ -124,6 +124,7 @@ set_up(struct evbus_reader *reader, const struct evbus_reader_options *options,
 	EVBUS_STORE(&reader->where.file, NULL, RELAXED);
 	reader->copies = reader->lossy || reader->max_lag != 0 ||
 	    reader->stall_ns != 0;
+	evbus__after_set(reader, options);
 	reader->start = options->start;
 	reader->start_sequence = options->sequence;
 	reader->spin_ns = options->spin_ns == 0 ? EVBUS__SPIN_NS :
@@ -169,6 +170,8 @@ make_locked(struct evbus__context *context, struct evbus_publisher *self,
 	struct evbus_reader *reader = NULL;
 	int error = evbus__check_open(context);
 
+	if (error == 0)
+		error = evbus__after_check(readers, options);
 	if (error == 0)
 		error = take_slot(context, &reader);
 	if (error != 0)
@@ -303,6 +306,7 @@ evbus__reader_finish(struct evbus_reader *reader)
 		context->readers->worker_leave(reader);
 	EVBUS__DELAY(reader_leave);
 	leave_streams(reader, self);
+	evbus__after_leave(reader);
 	/* The table first: then no subscription has to be looked for in it. */
 	evbus__dispatch_destroy(reader);
 	while (reader->subscriptions != NULL)

@@ -35,6 +35,14 @@ any_ready(struct evbus_reader *const *reader, unsigned n)
 	return 0;
 }
 
+static void
+mark_stream(const struct evbus_reader *reader, const struct evbus__place *place)
+{
+	evbus__park_mark(place->stream->pub.ctl);
+	if (evbus__ahead_count(&reader->ahead) > 0)
+		evbus__after_mark(place->stream->pub.ctl);
+}
+
 /* Tell all streams of the readers that somebody is about to sleep. */
 static void
 mark_streams(struct evbus_reader *const *reader, unsigned n)
@@ -47,7 +55,7 @@ mark_streams(struct evbus_reader *const *reader, unsigned n)
 			continue;
 		places = EVBUS_LOAD(&reader[i]->places, ACQUIRE);
 		for (p = 0; p < places; p++)
-			evbus__park_mark(reader[i]->place[p]->stream->pub.ctl);
+			mark_stream(reader[i], reader[i]->place[p]);
 		evbus__run_end(reader[i]);
 	}
 }
@@ -121,6 +129,40 @@ check_wait(const struct evbus_reader *reader, int64_t timeout_ns)
 	return 0;
 }
 
+/*
+ * S3: in each of its streams it stands after a reader that this thread runs, and
+ * that one has not gone beyond it: whatever comes, it does not come here before
+ * this thread polls.
+ */
+static int
+waits_for_own(const struct evbus_reader *reader,
+    const struct evbus_publisher *self)
+{
+	const struct evbus__place *place;
+	uint32_t places, i;
+
+	if (evbus__ahead_count(&reader->ahead) == 0)
+		return 0;
+	places = EVBUS_LOAD(&reader->places, ACQUIRE);
+	for (i = 0; i < places; i++) {
+		place = reader->place[i];
+		if (!evbus__after_own(place->stream, place->ahead, place->next,
+		    self))
+			return 0;
+	}
+	return places > 0;
+}
+
+/* Its thread is inside the reader. */
+static int
+check_own(const struct evbus_reader *reader, const struct evbus_publisher *self)
+{
+	return !waits_for_own(reader, self) ? 0 : evbus__fail(EVBUS_EDEADLK,
+	    "reader \"%s\" stands after one that this thread runs, and that "
+	    "is not ahead of it: poll that one first, or wait for it",
+	    reader->entry->name);
+}
+
 int
 evbus_wait(struct evbus_reader *reader, int64_t timeout_ns)
 {
@@ -139,7 +181,11 @@ evbus_wait(struct evbus_reader *reader, int64_t timeout_ns)
 		result = evbus__run_begin(reader, &runner);
 		if (result != 0)
 			break;
+		if (timeout_ns != 0)
+			result = check_own(reader, self);
 		evbus__run_leave(reader, runner);
+		if (result != 0)
+			break;
 		result = timeout_ns == 0 ? evbus__reader_ready(reader) :
 		    evbus__wait_any(reader->park, &reader, 1, reader->spin_ns,
 		    deadline);

@@ -43,10 +43,14 @@ evbus__member_gates(const struct evbus__member *member)
 }
 
 void
-evbus__demotion_reset(struct evbus__cursor *cursor)
+evbus__demotion_reset(const struct evbus__member *member)
 {
+	struct evbus__cursor *cursor = member->cursor;
+
 	EVBUS_STORE(&cursor->demoted, 0, RELAXED);
 	EVBUS_STORE(&cursor->stalled_at, 0, RELAXED);
+	EVBUS_STORE(&cursor->demotable, (uint32_t)is_demotable(member),
+	    RELAXED);
 }
 
 /*
@@ -107,8 +111,14 @@ evbus__demote_late(struct evbus__stream *stream, const struct evbus__set *set,
 		    !is_late(member, need, gate, &due))
 			continue;
 		EVBUS__DELAY(demote);
-		EVBUS_STORE(&member->cursor->demoted, 1, RELAXED);
+		/* AFTER: release, partner look_at() in after.c. */
+		EVBUS_STORE(&member->cursor->demoted, 1, RELEASE);
 		evbus__space_wake(stream->pub.ctl);
+		/* AFTER: demoted, light fence, waiters. */
+		EVBUS_FENCE_LIGHT(stream->pub.fence_full);
+		if (EVBUS_LOAD(&stream->pub.ctl->waiters, RELAXED) &
+		    EVBUS__WAITS_AFTER)
+			evbus__after_wake(stream, set);
 	}
 	return due;
 }

@@ -106,7 +106,7 @@ sleep_for_gate(struct evbus__stream *stream, struct evbus_publisher *publisher,
 	/* SPACE: see evbus__space_wake(). */
 	word = EVBUS_LOAD(&ctl->space, ACQUIRE);
 	EVBUS__DELAY(space_arm);
-	(void)EVBUS_FETCH_OR(&ctl->waiters, 1, ACQ_REL);
+	(void)EVBUS_FETCH_OR(&ctl->waiters, EVBUS__WAITS_SPACE, ACQ_REL);
 	EVBUS__DELAY(space_mark);
 	/* Without a lossless reader it is a commit that makes room. */
 	evbus__park_mark(ctl);
