@@ -36,6 +36,10 @@ struct evbus_options {
 	void *clock_arg;
 	void (*log)(int code, const char *message, void *arg);
 	void *log_arg;
+	int64_t stall_report_ns;	/* a reader that publishers have waited
+					 * for so long is told on
+					 * "$bus.reader.stalled"; 0: 100 ms, -1:
+					 * never.  evbus(7) */
 };
 
 struct evbus_reader_report {

@@ -132,6 +132,7 @@ set_up(struct evbus *bus)
 		    bus->options.max_streams);
 	if (error != 0)
 		return error;
+	context->streams->stall_report_ns = bus->options.stall_report_ns;
 	context->topics->matched = evbus__dispatch_topic;
 	context->topics->undo = evbus__dispatch_undo;
 	context->readers->worker_join = evbus__worker_join;

@@ -56,6 +56,7 @@ evbus__reader_join(struct evbus_reader *reader, struct evbus_publisher *self,
 	place->look = 1;
 	place->calls_of = reader->entry;
 	place->ahead = &reader->ahead;
+	place->where = &reader->where;
 	place->uncovered = UINT64_MAX;
 	if (reader->copies) {
 		place->copy = evbus__alloc(context,
@@ -117,15 +118,15 @@ evbus__place_publish(struct evbus__place *place)
 	 */
 	EVBUS_STORE(&place->cursor->next, place->next, RELEASE);
 	EVBUS__DELAY(cursor_moved);
-	/* SPACE and AFTER: cursor, light fence, waiters; see stream/wake.c and
-	 * stream/after.c. */
+	/* SPACE, AFTER and STALL: cursor, light fence, waiters; see wake.c,
+	 * after.c and stall.c in stream/. */
 	EVBUS_FENCE_LIGHT(place->stream->pub.fence_full);
 	waiters = EVBUS_LOAD(&place->stream->pub.ctl->waiters, RELAXED);
 	/* Of a lossy reader only those behind it can have waited. */
 	if (evbus_unlikely(waiters != 0) && (!place->cursor->lossy ||
 	    (waiters & EVBUS__WAITS_AFTER) != 0))
-		evbus__cursor_wake(place->stream, place->cursor->lossy ?
-		    EVBUS__WAITS_AFTER : waiters);
+		evbus__cursor_wake(place->stream, place->cursor, place->where,
+		    place->cursor->lossy ? EVBUS__WAITS_AFTER : waiters);
 }
 
 /* Add to a counter that only this thread writes and others may read. */

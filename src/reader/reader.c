@@ -259,6 +259,18 @@ leave_streams(struct evbus_reader *reader, struct evbus_publisher *self)
 	reader->left = places;
 }
 
+/* It holds nobody up any more. */
+static void
+tell_closed(const struct evbus_reader *reader)
+{
+	uint32_t i;
+
+	for (i = 0; i < reader->left; i++)
+		evbus__stall_over(reader->place[i]->stream,
+		    reader->place[i]->cursor, &reader->where,
+		    EVBUS_STALL_CLOSED);
+}
+
 static void
 free_kept(struct evbus_reader *reader)
 {
@@ -312,6 +324,7 @@ evbus__reader_finish(struct evbus_reader *reader)
 	while (reader->subscriptions != NULL)
 		evbus__subscription_unhook(reader->subscriptions);
 	evbus__mutex_unlock(&context->lock);
+	tell_closed(reader);
 	evbus__finish_ends(reader, 1);
 	evbus__mutex_lock(&context->lock);
 	reader->emptied = 1;

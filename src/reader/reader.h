@@ -90,6 +90,7 @@ struct evbus__place {
 	unsigned char *copy;		/* EVBUS__COPY_BATCH slots; or NULL:
 					 * it reads in place */
 	const struct evbus__ahead *ahead;	/* the reader's */
+	const struct evbus__where *where;	/* the reader's */
 	uint64_t until;			/* what those ahead are done with, as
 					 * seen last; UINT64_MAX: none are */
 	uint64_t uncovered;		/* atomic: from here on events are
@@ -185,6 +186,8 @@ struct evbus__readers {
 	uint32_t *generation;
 	uint32_t subscriptions;		/* room */
 	uint32_t subscription_free;	/* where to look first */
+	int reports;			/* their stream is open */
+	struct evbus_topic *stalled, *recovered;
 	/* Given by layer 6: start or find the worker; it leaves the worker. */
 	int (*worker_join)(struct evbus_reader *, const char *worker);
 	void (*worker_leave)(struct evbus_reader *);
@@ -309,6 +312,10 @@ int evbus__reader_ready(struct evbus_reader *);
 int64_t evbus__reader_subscribe_at(struct evbus_reader *, const char *pattern,
     evbus_handler, void *arg, const struct evbus_subscribe_options *,
     const char *file, int line);
+
+/* report.c: the bus's own topics; the lock is held. */
+int evbus__reports_wanted(const char *pattern);
+int evbus__reports_open(struct evbus__context *, struct evbus_publisher *);
 
 /* unsubscribe.c */
 struct evbus__subscription *evbus__subscription_find(

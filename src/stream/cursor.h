@@ -42,6 +42,9 @@ struct evbus__cursor {
 	int64_t stalled_since;	/* monotonic, ns */
 	uint32_t demoted;	/* it gates no more */
 	uint32_t demotable;	/* written when it joins */
+	uint32_t stall;		/* whether it was told: stream/stall.c */
+	uint32_t reserved;
+	int64_t told_since;	/* stalled_since, then */
 };
 _Static_assert(offsetof(struct evbus__cursor, delivered) == 128 &&
     sizeof(struct evbus__cursor) == 256, "cursor is locked");

@@ -57,8 +57,8 @@ evbus__demotion_reset(const struct evbus__member *member)
  * Since when has somebody been held up with the cursor at `next`?
  * DEMOTE: release and acquire of stalled_at: the time is not an older one.
  */
-static int64_t
-stalled_since(struct evbus__cursor *cursor, uint64_t next, int64_t now)
+int64_t
+evbus__stalled_since(struct evbus__cursor *cursor, uint64_t next, int64_t now)
 {
 	uint64_t at = EVBUS_LOAD(&cursor->stalled_at, ACQUIRE);
 
@@ -87,7 +87,7 @@ is_late(const struct evbus__member *member, uint64_t need, uint64_t gate,
 	if (member->stall_ns == 0 || next >= gate)
 		return 0;
 	now = evbus__os_now();
-	until = stalled_since(member->cursor, next, now);
+	until = evbus__stalled_since(member->cursor, next, now);
 	until = until > INT64_MAX - member->stall_ns ? INT64_MAX :
 	    until + member->stall_ns;
 	if (now >= until)

@@ -93,14 +93,14 @@ try_once(struct evbus__stream *stream, struct evbus_publisher *publisher,
 	return result;
 }
 
-/* Sleep until the gate may have moved, or a reader may be demoted; 0, or
- * EVBUS_ETIMEDOUT. */
+/* Sleep until the gate may have moved, or a reader may be demoted or told of;
+ * 0, or EVBUS_ETIMEDOUT. */
 static int
 sleep_for_gate(struct evbus__stream *stream, struct evbus_publisher *publisher,
     unsigned kind, uint64_t gate, int64_t deadline)
 {
 	struct evbus_ring_ctl *ctl = stream->pub.ctl;
-	int64_t due = EVBUS_FOREVER;
+	int64_t due = EVBUS_FOREVER, report = EVBUS_FOREVER;
 	uint32_t word;
 
 	/* SPACE: see evbus__space_wake(). */
@@ -112,9 +112,13 @@ sleep_for_gate(struct evbus__stream *stream, struct evbus_publisher *publisher,
 	evbus__park_mark(ctl);
 	evbus__fence_heavy();
 	/* As for a tail that lies a ring's length above the gate. */
-	if (kind != EVBUS__WAIT_FLUSH)
+	if (kind != EVBUS__WAIT_FLUSH) {
+		report = evbus__stall_due(stream, publisher, gate);
 		due = evbus__gate_due(stream, publisher, kind ==
 		    EVBUS__WAIT_POOL ? 0 : gate + stream->pub.mask + 1, gate);
+	}
+	if (due == EVBUS_FOREVER || (report != EVBUS_FOREVER && report < due))
+		due = report;
 	if (evbus__gate_now(stream, publisher) >= gate ||
 	    EVBUS_LOAD(&stream->context->state, RELAXED) != EVBUS__OPEN)
 		return 0;
@@ -157,6 +161,9 @@ evbus__gate_wait(struct evbus__stream *stream,
 	pause_while_closing(stream);
 	if (result == 0 && evbus__has_passed(deadline))
 		result = EVBUS_ETIMEDOUT;
+	/* It may have slept for longer than it wanted to. */
+	if (result == EVBUS_ETIMEDOUT && kind != EVBUS__WAIT_FLUSH)
+		(void)evbus__stall_due(stream, publisher, gate);
 	return result;
 }
 

@@ -36,13 +36,9 @@ oldest_claim(const struct evbus__context *context, uint32_t stream,
 	return found;
 }
 
-/*
- * The reader that stands lowest, below `gate`; NULL: none.  Of several not one
- * that waits there for those that it stands after.  In a section.
- */
-static const struct evbus__member *
-lowest_reader(const struct evbus__stream *stream, const struct evbus__set *set,
-    uint64_t gate, uint64_t *sequence)
+const struct evbus__member *
+evbus__lowest_reader(const struct evbus__stream *stream,
+    const struct evbus__set *set, uint64_t gate, uint64_t *sequence)
 {
 	const struct evbus__member *found = NULL;
 	uint64_t next;
@@ -93,7 +89,7 @@ evbus__describe_holder(struct evbus__stream *stream,
 
 	publisher = oldest_claim(context, stream->pub.number, gate, &claimed);
 	evbus__epoch_begin(&context->epoch, record);
-	member = lowest_reader(stream,
+	member = evbus__lowest_reader(stream,
 	    EVBUS_LOAD(&stream->set, ACQUIRE), gate, &next);	/* SET */
 	if (publisher != NULL && claimed <= next)
 		(void)snprintf(text, size, "thread number %u (%u to the "

@@ -163,6 +163,8 @@ start_counters(struct evbus__cursor *cursor, uint64_t start)
 	cursor->lag_max = 0;
 	/* Relaxed: `used` is stored after it. */
 	EVBUS_STORE(&cursor->lost_from, 0, RELAXED);
+	/* Who had it before has ended his stall; `used` is stored after it. */
+	EVBUS_STORE(&cursor->stall, 0, RELAXED);
 	cursor->start = start;
 	cursor->seen = start;
 }

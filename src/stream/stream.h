@@ -7,6 +7,7 @@
 #define EVBUS_SRC_STREAM_H
 
 #include <evbus/claim.h>
+#include <evbus/stall.h>
 #include <evbus/stream.h>
 
 #include "base/map.h"
@@ -22,6 +23,7 @@
 /* Bits of a control block's waiters. */
 #define EVBUS__WAITS_SPACE	1u
 #define EVBUS__WAITS_AFTER	2u
+#define EVBUS__WAITS_STALLED	0x100u	/* one told stall */
 
 /* The line of code that subscribed last; stays with the reader's memory. */
 struct evbus__where {
@@ -97,6 +99,10 @@ struct evbus__streams {
 	unsigned char *visited;		/* scratch of deadlock.c, by thread */
 	uint32_t *queue;
 	uint32_t searches;		/* streams that it looked at */
+	int64_t stall_report_ns;	/* -1: never */
+	/* Publish a report (given by layer 4); atomic; NULL: nobody asked. */
+	void (*tell)(struct evbus__context *, const struct evbus_stall *,
+	    int over);
 	struct evbus__stream *stream[];	/* number - 1 */
 };
 
@@ -151,10 +157,29 @@ int64_t evbus__demote_late(struct evbus__stream *, const struct evbus__set *,
 /* The tail beyond which a reader's max_lag is passed. */
 uint64_t evbus__lag_limit(const struct evbus__set *);
 
+/* Since when has somebody been held up with the cursor at `next`? */
+int64_t evbus__stalled_since(struct evbus__cursor *, uint64_t next,
+    int64_t now);
+
+/* stall.c: tell of readers that hold publishers up (STALL). */
+/* Of who keeps the gate below `gate`, if it is time; when to look again, or
+ * EVBUS_FOREVER.  No section. */
+int64_t evbus__stall_due(struct evbus__stream *, struct evbus_publisher *,
+    uint64_t gate);
+/* It moved, or was closed; tell, if its stall was told. */
+void evbus__stall_over(struct evbus__stream *, struct evbus__cursor *,
+    const struct evbus__where *, uint32_t flags);
+
 /* holder.c: who keeps the gate below `gate`; no section. */
 void evbus__describe_holder(struct evbus__stream *,
     struct evbus_publisher *self, uint64_t gate, char *text, size_t size);
 #define EVBUS__HOLDER_MAX	160	/* bytes of that */
+/*
+ * The reader that stands lowest, below `gate`; NULL: none.  Of several not one
+ * that waits there for those that it stands after.  In a section.
+ */
+const struct evbus__member *evbus__lowest_reader(const struct evbus__stream *,
+    const struct evbus__set *, uint64_t gate, uint64_t *sequence);
 
 /* full.c */
 int evbus__claim_slow(struct evbus__stream *, struct evbus_publisher *,
@@ -166,7 +191,8 @@ int evbus__gate_wait(struct evbus__stream *, struct evbus_publisher *,
 /* wake.c: a reader moved its cursor while publishers wait: let them look. */
 void evbus__space_wake(struct evbus_ring_ctl *);
 /* It moved its cursor while somebody waits: the bits that it saw. */
-void evbus__cursor_wake(struct evbus__stream *, uint32_t waiters);
+void evbus__cursor_wake(struct evbus__stream *, struct evbus__cursor *,
+    const struct evbus__where *, uint32_t waiters);
 
 /* after.c: readers that stand after others (AFTER). */
 /*

@@ -59,9 +59,10 @@ evbus__space_wake(struct evbus_ring_ctl *ctl)
 	evbus__futex_wake(&ctl->space, INT_MAX);
 }
 
-/* SPACE and AFTER: whoever of the two waits. */
+/* SPACE, AFTER and STALL: whoever of them waits. */
 void
-evbus__cursor_wake(struct evbus__stream *stream, uint32_t waiters)
+evbus__cursor_wake(struct evbus__stream *stream, struct evbus__cursor *cursor,
+    const struct evbus__where *where, uint32_t waiters)
 {
 	struct evbus__context *context = stream->context;
 	struct evbus__epoch_record *record;
@@ -69,6 +70,8 @@ evbus__cursor_wake(struct evbus__stream *stream, uint32_t waiters)
 
 	if (waiters & EVBUS__WAITS_SPACE)
 		evbus__space_wake(stream->pub.ctl);
+	if (waiters >= EVBUS__WAITS_STALLED)
+		evbus__stall_over(stream, cursor, where, 0);
 	if ((waiters & EVBUS__WAITS_AFTER) == 0)
 		return;
 	publisher = evbus__self(context);

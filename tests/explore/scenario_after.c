@@ -207,6 +207,7 @@ close_and_come(void)
 	EXPLORE_ASSERT(reader == scenario.reader[0]);
 	EXPLORE_ASSERT(evbus_reader_subscribe(reader, ">", NULL, NULL,
 	    NULL) > 0);
+	publish_one();
 }
 
 static void
@@ -278,6 +279,39 @@ setup_leave(void)
 	EXPLORE_ASSERT(scenario_publish() == 0);
 }
 
+/* The ring has gone round; one event is left. */
+static void
+setup_flag(void)
+{
+	int i;
+
+	open_both(&(struct evbus_options){ .stream.capacity = 2,
+	    .max_readers = 2 }, NULL, NULL, 0);
+	for (i = 0; i < 4; i++) {
+		publish_one();
+		poll_ahead();
+		poll_behind();
+	}
+	publish_one();
+	poll_ahead();
+}
+
+/* Its memory goes to one that has lost something at once. */
+static void
+close_and_lose(void)
+{
+	struct evbus_reader_options options = { .lossy = 1,
+	    .start = EVBUS_START_SEQUENCE, .sequence = 1 };
+	struct evbus_reader *reader;
+
+	close_ahead();
+	EXPLORE_ASSERT(evbus_reader_open(scenario.bus, &options,
+	    &reader) == 0);
+	EXPLORE_ASSERT(evbus_reader_subscribe(reader, ">", NULL, NULL,
+	    NULL) > 0);
+	EXPLORE_ASSERT(evbus_poll(reader, 1) > 0);
+}
+
 /* Both read what is left; then the one behind has everything. */
 static void
 finish(void)
@@ -298,6 +332,25 @@ finish_covered(void)
 {
 	finish();
 	EXPLORE_ASSERT(flagged == 0);
+}
+
+/* The reader that came is not asked before the one behind has all. */
+static void
+finish_reuse(void)
+{
+	while (evbus_poll(scenario.reader[1], 4) > 0)
+		;
+	explore_assert(scenario.log[1].count == 2, "%u of 2 events came",
+	    scenario.log[1].count);
+	finish();
+}
+
+static void
+finish_flag(void)
+{
+	EXPLORE_ASSERT(flagged == 0);
+	scenario.reader[0] = NULL;
+	finish();
 }
 
 /* Only lossy readers: what is left is drained, not everything comes. */
@@ -345,7 +398,12 @@ const struct explore_test after_x_close = {
 
 const struct explore_test after_x_reuse = {
 	"after_x_reuse", "who has its memory then restrains nobody", 2,
-	setup_close, { close_and_come, read_behind }, finish, "f"
+	setup_close, { close_and_come, poll_behind }, finish_reuse, NULL
+};
+
+const struct explore_test after_x_flag = {
+	"after_x_flag", "nor does what that one lost count", 2,
+	setup_flag, { close_and_lose, poll_behind }, finish_flag, NULL
 };
 
 const struct explore_test after_x_leave = {

@@ -359,6 +359,43 @@ after_one_that_is_demoted_nobody_waits_and_it_is_told_D4_S1(void **state)
 		    EVBUS_EVENT_UNCOVERED);
 }
 
+/* Also of events that go the short way, behind one that does not. */
+static void
+after_flags_all_events_of_a_poll_D4(void **state)
+{
+	struct evbus_options options = { .stream.capacity = 64 };
+	struct evbus_reader_options lag = { .max_lag = 8 };
+	struct evbus *bus = fixture_open(&options);
+	struct evbus_topic *topic = fixture_topic(bus, "a");
+	struct evbus_topic *other = fixture_topic(bus, "b");
+	struct evbus_reader *first = reader_after(bus, &lag, NULL, 0);
+	struct evbus_reader_options after = { .after = &first,
+	    .after_count = 1, .allow_uncovered = 1 };
+	struct evbus_reader *second = fixture_reader(bus, &after);
+	uint32_t flags[128] = { 0 };
+	unsigned i;
+
+	(void)state;
+	assert_true(evbus_reader_subscribe(second, "a", note_flags, flags,
+	    NULL) > 0);
+	/* Once round, so that the room promised at the start is used up. */
+	for (i = 0; i < 65; i += 5) {
+		publish(topic, 5);
+		assert_int_equal(fixture_drain(first), 5);
+		assert_int_equal(fixture_drain(second), 5);
+	}
+	for (i = 0; i < 10; i++) {
+		publish(topic, 3);
+		publish(other, 1);
+	}
+	assert_int_equal(stats_of(first).demoted, 1);
+	assert_int_equal(fixture_drain(second), 40);
+	for (i = 0; i < 105; i++)
+		assert_int_equal(flags[i] & EVBUS_EVENT_UNCOVERED,
+		    i < 65 || (i - 65) % 4 == 3 ? 0 : EVBUS_EVENT_UNCOVERED);
+	fixture_end(bus, 0);
+}
+
 /* ---- Waiting and waking --------------------------------------------------- */
 
 static void
@@ -601,6 +638,7 @@ main(void)
 		after_a_lossy_one_events_are_flagged_from_its_first_loss_on_D4),
 		cmocka_unit_test(
 		    after_one_that_is_demoted_nobody_waits_and_it_is_told_D4_S1),
+		cmocka_unit_test(after_flags_all_events_of_a_poll_D4),
 		cmocka_unit_test(after_sleeper_is_woken_by_the_one_ahead_D4),
 		cmocka_unit_test(after_on_one_worker_nothing_stands_still_D4),
 		cmocka_unit_test(after_holder_named_is_the_one_ahead_S1),

@@ -25,6 +25,7 @@
 #include <evbus/bus.h>
 #include <evbus/publish.h>
 #include <evbus/reader.h>
+#include <evbus/stall.h>
 #include <evbus/topic.h>
 
 #define FIXTURE_MS INT64_C(1000000)
