@@ -295,7 +295,9 @@ unsigned evbus__call(struct evbus_reader *, const struct evbus__match *);
 int evbus__retained_enter(struct evbus__subscription *, struct evbus_topic *);
 /* The subscription ends. */
 void evbus__retained_drop(struct evbus__subscription *);
-/* While running: hand over all that waits, within a poll; how many calls. */
+/* While running: is there one that may be seen (D4)? */
+int evbus__retained_ready(struct evbus_reader *);
+/* Hand over all that waits and may be seen, within a poll; how many calls. */
 unsigned evbus__retained_deliver(struct evbus_reader *);
 /* Hold one as the event that evbus_next() returns: 1, or 0: none waits. */
 int evbus__retained_hold(struct evbus_reader *);

@@ -17,7 +17,7 @@ evbus__reader_ready(struct evbus_reader *reader)
 	if (!evbus__run_peek(reader))
 		return 0;
 	places = EVBUS_LOAD(&reader->places, ACQUIRE);
-	ready = EVBUS_LOAD(&reader->retained, RELAXED) != 0;
+	ready = evbus__retained_ready(reader);
 	for (i = 0; i < places && !ready; i++)
 		ready = evbus__place_ready(reader->place[i]);
 	evbus__run_end(reader);

@@ -72,6 +72,13 @@ next_of(struct evbus_reader *reader, uint32_t *flags)
 	return event->sequence;
 }
 
+static enum evbus_verdict
+note_flags(const struct evbus_event *event, void *arg)
+{
+	((uint32_t *)arg)[event->sequence] = event->flags;
+	return EVBUS_DONE;
+}
+
 /* ---- What is seen, and when --------------------------------------------- */
 
 static void
@@ -184,6 +191,43 @@ after_more_than_one_look_of_unwanted_events_next_goes_on(void **state)
 	assert_int_equal(next_of(second, &flags), 700);
 	assert_int_equal(next_of(second, &flags), 701);
 	assert_int_equal(next_of(second, &flags), UINT64_MAX);
+	fixture_end(bus, 0);
+}
+
+/* What its topic kept waits too; it comes before what follows all the same. */
+static void
+after_retained_event_comes_when_the_one_ahead_has_passed_it_D4_D6(void **state)
+{
+	struct evbus_topic_options retain = { .retain = 1 };
+	struct evbus *bus = open_bus();
+	struct evbus_reader *first = reader_first(bus), *second;
+	struct evbus_reader_options after = { .after = &first,
+	    .after_count = 1, .start = EVBUS_START_RETAINED };
+	uint32_t flags[2 * CAPACITY] = { 0 };
+	struct evbus_topic *topic = NULL, *other = NULL;
+
+	(void)state;
+	assert_int_equal(evbus_topic_open(bus, "a", &retain, &topic), 0);
+	assert_int_equal(evbus_topic_open(bus, "b", &retain, &other), 0);
+	publish(topic, 1);
+	publish(other, 1);
+	second = fixture_reader(bus, &after);
+	assert_true(evbus_reader_subscribe(second, ">", note_flags, flags,
+	    NULL) > 0);
+	publish(topic, 1);
+	assert_int_equal(evbus_wait(second, 0), 0);
+	assert_int_equal(evbus_poll(second, 9), 0);
+	assert_int_equal(evbus_poll(first, 1), 1);
+	assert_int_equal(evbus_wait(second, 0), 1);
+	assert_int_equal(evbus_poll(second, 9), 1);
+	assert_int_equal(flags[0], EVBUS_EVENT_RETAINED);
+	assert_null(evbus_next(second));
+	assert_int_equal(flags[1], 0);
+	/* Who was ahead is closed: what it had not passed comes as well. */
+	assert_int_equal(evbus_reader_close(first, 0), 0);
+	assert_int_equal(evbus_poll(second, 9), 2);
+	assert_int_equal(flags[1], EVBUS_EVENT_RETAINED);
+	assert_int_equal(flags[2], EVBUS_EVENT_END_OF_BATCH);
 	fixture_end(bus, 0);
 }
 
@@ -311,13 +355,6 @@ after_a_lossy_one_events_are_flagged_from_its_first_loss_on_D4(void **state)
 	assert_int_equal(next_of(second, &flags), 6 + CAPACITY);
 	assert_int_equal(flags, EVBUS_EVENT_UNCOVERED);
 	fixture_end(bus, 0);
-}
-
-static enum evbus_verdict
-note_flags(const struct evbus_event *event, void *arg)
-{
-	((uint32_t *)arg)[event->sequence] = event->flags;
-	return EVBUS_DONE;
 }
 
 /* S1: a demoted one holds up nobody, not through those behind it either. */
@@ -632,6 +669,8 @@ main(void)
 		    after_one_that_joins_later_restrains_from_then_on_D4),
 		cmocka_unit_test(
 		    after_more_than_one_look_of_unwanted_events_next_goes_on),
+		cmocka_unit_test(
+	    after_retained_event_comes_when_the_one_ahead_has_passed_it_D4_D6),
 		cmocka_unit_test(after_one_that_closed_nobody_waits_D4),
 		cmocka_unit_test(after_is_kept_by_close_L3),
 		cmocka_unit_test(
