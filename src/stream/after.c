@@ -138,20 +138,23 @@ evbus__member_waits(const struct evbus__stream *stream,
 	    member->ahead, next, next + 1, &uncovered) <= next;
 }
 
-/* The thread that polled it last is this one, and no publisher's time limit
- * ends that it stands at `next` or below. */
+/* Does it keep who stands at `next` from going on, until this thread runs it?
+ * Not where time ends that as well (stall_ns). */
 static int
-is_own(const struct evbus__stream *stream, uint32_t reader, uint64_t next,
+is_own(const struct evbus__stream *stream, const uint32_t *ahead, uint64_t next,
     const struct evbus_publisher *self)
 {
-	const struct evbus__cursor *cursor = cursor_of(stream, reader);
-	const struct evbus__reader_entry *entry = evbus__map_entry(
-	    stream->context->map, EVBUS__TABLE_READERS, reader);
+	struct look look = { UINT64_MAX, UINT64_MAX, 0 };
+	uint32_t reader = EVBUS_LOAD(ahead, RELAXED);
+	const struct evbus__reader_entry *entry;
 
-	return EVBUS_LOAD(&cursor->used, ACQUIRE) != 0 &&
-	    EVBUS_LOAD(&cursor->next, RELAXED) <= next &&
-	    EVBUS_LOAD(&cursor->demotable, RELAXED) == 0 &&
-	    EVBUS_LOAD(&entry->polled, RELAXED) != 0 &&
+	look_at(&look, stream, ahead);
+	if (look.until > next || EVBUS_LOAD(&cursor_of(stream,
+	    reader - 1)->demotable, RELAXED) != 0)
+		return 0;
+	entry = evbus__map_entry(stream->context->map, EVBUS__TABLE_READERS,
+	    reader - 1);
+	return EVBUS_LOAD(&entry->polled, RELAXED) != 0 &&
 	    EVBUS_LOAD(&entry->owner, RELAXED) == self->id;
 }
 
@@ -160,13 +163,11 @@ evbus__after_own(const struct evbus__stream *stream,
     const struct evbus__ahead *ahead, uint64_t next,
     const struct evbus_publisher *self)
 {
-	uint32_t i, reader;
+	uint32_t i;
 
-	for (i = 0; i < evbus__ahead_count(ahead); i++) {
-		reader = EVBUS_LOAD(&ahead->reader[i], RELAXED);
-		if (reader != 0 && is_own(stream, reader - 1, next, self))
+	for (i = 0; i < evbus__ahead_count(ahead); i++)
+		if (is_own(stream, &ahead->reader[i], next, self))
 			return 1;
-	}
 	return 0;
 }
 
