@@ -96,16 +96,15 @@ next_of(struct evbus_reader *reader, struct evbus__place *place, int ordered,
 static int
 next_in(struct evbus_reader *reader, struct evbus__place *place)
 {
-	uint64_t first, room;
+	unsigned room;
 	int found;
 
 	if (evbus_likely(evbus__ahead_count(&reader->ahead) == 0))
 		return next_of(reader, place, 0, 0);
 	do {
-		first = place->next;
 		room = evbus__place_room_left(place);
 		found = next_of(reader, place, 1, room);
-	} while (!found && room > 0 && place->next - first >= room);
+	} while (!found && room > 0);
 	return found;
 }
 

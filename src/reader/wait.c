@@ -163,11 +163,32 @@ check_own(const struct evbus_reader *reader, const struct evbus_publisher *self)
 	    reader->entry->name);
 }
 
+/* As evbus__wait_any(), or a refusal. */
+static int
+wait_once(struct evbus_reader *reader, int64_t timeout_ns, int64_t deadline)
+{
+	struct evbus_publisher *self;
+	int error;
+
+	/* Entering tells who runs the reader, and whether it may. */
+	error = evbus__run_begin(reader, &self);
+	if (error != 0)
+		return error;
+	if (timeout_ns != 0)
+		error = check_own(reader, self);
+	evbus__run_leave(reader, self);
+	if (error != 0)
+		return error;
+	return timeout_ns == 0 ? evbus__reader_ready(reader) :
+	    evbus__wait_any(reader->park, &reader, 1, reader->spin_ns,
+	    deadline);
+}
+
 int
 evbus_wait(struct evbus_reader *reader, int64_t timeout_ns)
 {
 	int64_t deadline = evbus__deadline(timeout_ns);
-	struct evbus_publisher *self, *runner;
+	struct evbus_publisher *self;
 	int result = check_wait(reader, timeout_ns);
 
 	if (result != 0)
@@ -176,20 +197,9 @@ evbus_wait(struct evbus_reader *reader, int64_t timeout_ns)
 	if (self == NULL)
 		return evbus__failed();
 	evbus__call_enter(reader->context, self);
-	do {
-		/* Entering tells who runs the reader, and whether it may. */
-		result = evbus__run_begin(reader, &runner);
-		if (result != 0)
-			break;
-		if (timeout_ns != 0)
-			result = check_own(reader, self);
-		evbus__run_leave(reader, runner);
-		if (result != 0)
-			break;
-		result = timeout_ns == 0 ? evbus__reader_ready(reader) :
-		    evbus__wait_any(reader->park, &reader, 1, reader->spin_ns,
-		    deadline);
-	} while (result == 2);
+	do
+		result = wait_once(reader, timeout_ns, deadline);
+	while (result == 2);
 	/* The last touch: evbus_free() may follow. */
 	evbus__call_leave(self);
 	return result;

@@ -6,6 +6,7 @@
  * one of them closes, joins late or is demoted.
  */
 #include "bus_fixture.h"
+#include "reader/reader.h"
 
 #define CAPACITY 8
 #define STALL (20 * FIXTURE_MS)
@@ -200,7 +201,8 @@ after_retained_event_comes_when_the_one_ahead_has_passed_it_D4_D6(void **state)
 {
 	struct evbus_topic_options retain = { .retain = 1 };
 	struct evbus *bus = open_bus();
-	struct evbus_reader *first = reader_first(bus), *second;
+	struct evbus_reader *first = reader_first(bus), *second, *third;
+	struct evbus_reader_options stall = { .stall_ns = FIXTURE_LONG };
 	struct evbus_reader_options after = { .after = &first,
 	    .after_count = 1, .start = EVBUS_START_RETAINED };
 	uint32_t flags[2 * CAPACITY] = { 0 };
@@ -228,6 +230,18 @@ after_retained_event_comes_when_the_one_ahead_has_passed_it_D4_D6(void **state)
 	assert_int_equal(evbus_poll(second, 9), 2);
 	assert_int_equal(flags[1], EVBUS_EVENT_RETAINED);
 	assert_int_equal(flags[2], EVBUS_EVENT_END_OF_BATCH);
+	/* As if one ahead had been demoted before. */
+	third = reader_after(bus, &stall, NULL, 0);
+	after.after = &third;
+	after.allow_uncovered = 1;
+	EVBUS_STORE(&third->place[0]->cursor->demoted, 1, RELAXED);
+	second = fixture_reader(bus, &after);
+	publish(topic, 1);
+	assert_true(evbus_reader_subscribe(second, "a", note_flags, flags,
+	    NULL) > 0);
+	assert_int_equal(evbus_poll(second, 9), 1);
+	assert_int_equal(flags[3], EVBUS_EVENT_RETAINED |
+	    EVBUS_EVENT_UNCOVERED);
 	fixture_end(bus, 0);
 }
 
@@ -486,6 +500,35 @@ after_on_one_worker_nothing_stands_still_D4(void **state)
 	fixture_end(bus, 0);
 }
 
+struct of {
+	struct evbus *bus;
+	const struct evbus_reader_options *options;
+	struct evbus_reader *reader;
+};
+
+static void
+open_and_poll(struct fixture_thread *thread)
+{
+	struct of *of = thread->arg;
+
+	if (fixture_check(thread, evbus_reader_open(of->bus, of->options,
+	    &of->reader) == 0) && fixture_check(thread,
+	    evbus_reader_subscribe(of->reader, ">", NULL, NULL, NULL) > 0))
+		fixture_check(thread, evbus_poll(of->reader, 0) == 0);
+}
+
+/* A reader whose thread has ended: it is behind, and nobody's. */
+static struct evbus_reader *
+reader_of(struct evbus *bus, const struct evbus_reader_options *options,
+    struct fixture_thread *thread)
+{
+	struct of of = { bus, options, NULL };
+
+	fixture_start(thread, open_and_poll, &of);
+	fixture_join(thread);
+	return of.reader;
+}
+
 /* ---- Who holds a stream up (S1, S3) --------------------------------------- */
 
 static void
@@ -514,6 +557,33 @@ after_holder_named_is_the_one_ahead_S1(void **state)
 	fixture_refused(evbus_publish(topic, "x", 1), EVBUS_ETIMEDOUT);
 	fixture_says("\"first\"");
 	fixture_hold_open(&hold);
+	fixture_end(bus, 0);
+}
+
+/* One that stands after another, but is behind all by itself. */
+static void
+after_holder_named_is_the_one_behind_S1(void **state)
+{
+	struct evbus_options options = { .stream = { .capacity = 2,
+	    .timeout_ns = FIXTURE_MS } };
+	struct evbus_reader_options after = { .name = "second",
+	    .after_count = 1 };
+	struct evbus *bus = fixture_open_small(&options);
+	struct evbus_topic *topic = fixture_topic(bus, "a");
+	struct evbus_reader *first = fixture_reader(bus, NULL), *third;
+	struct fixture_thread thread[2];
+
+	(void)state;
+	after.after = &first;
+	assert_non_null(reader_of(bus, &after, &thread[0]));
+	assert_true(evbus_reader_subscribe(first, ">", NULL, NULL, NULL) > 0);
+	/* Beside it, in the same place. */
+	third = reader_of(bus, NULL, &thread[1]);
+	assert_non_null(third);
+	publish(topic, 2);
+	assert_int_equal(evbus_poll(first, 2), 2);
+	fixture_refused(evbus_publish(topic, "x", 1), EVBUS_ETIMEDOUT);
+	fixture_says("\"second\"");
 	fixture_end(bus, 0);
 }
 
@@ -553,6 +623,12 @@ after_own_reader_ahead_is_a_deadlock_S3(void **state)
 	fixture_end(bus, 0);
 }
 
+static void
+poll_nothing(struct fixture_thread *thread)
+{
+	fixture_check(thread, evbus_poll(thread->arg, 0) == 0);
+}
+
 /* The thread that runs both waits for the one behind. */
 static void
 after_wait_that_only_the_caller_could_end_is_a_deadlock_S3(void **state)
@@ -570,10 +646,15 @@ after_wait_that_only_the_caller_could_end_is_a_deadlock_S3(void **state)
 	struct evbus_reader_options bare = { .after = &first,
 	    .after_count = 1 };
 	struct evbus_reader *fourth = fixture_reader(bus, &bare);
+	struct fixture_thread thread;
 
 	(void)state;
 	/* Nobody runs it yet: somebody else may come. */
 	publish(topic, 1);
+	assert_int_equal(evbus_wait(second, 1), 0);
+	/* Nor where somebody else runs it. */
+	fixture_start(&thread, poll_nothing, first);
+	fixture_join(&thread);
 	assert_int_equal(evbus_wait(second, 1), 0);
 	assert_int_equal(evbus_poll(first, 1), 1);
 	/* There is something for it, and no cursor for another. */
@@ -681,6 +762,7 @@ main(void)
 		cmocka_unit_test(after_sleeper_is_woken_by_the_one_ahead_D4),
 		cmocka_unit_test(after_on_one_worker_nothing_stands_still_D4),
 		cmocka_unit_test(after_holder_named_is_the_one_ahead_S1),
+		cmocka_unit_test(after_holder_named_is_the_one_behind_S1),
 		cmocka_unit_test(after_own_reader_ahead_is_a_deadlock_S3),
 		cmocka_unit_test(
 		    after_wait_that_only_the_caller_could_end_is_a_deadlock_S3),

@@ -224,6 +224,69 @@ report_of_a_demoted_reader_says_so_S1(void **state)
 	fixture_end(late.bus, 0);
 }
 
+/* The end of a file's name says more than its beginning; there may be none. */
+static void
+report_names_files_of_any_length(void **state)
+{
+	static const char *const file[] = { NULL,
+	    "a/very/long/name/of/a/folder/that/no/compiler/would/ever/shorten/"
+	    "and/that/has/more/than/ninety-five/bytes.c" };
+	struct told told = { 0, 0, { { 0 } } };
+	struct evbus_reader *watcher;
+	struct evbus_topic *topic;
+	struct evbus__cursor *cursor;
+	struct late late;
+	uint64_t next;
+	unsigned i;
+
+	(void)state;
+	start(&late, REPORT, 0);
+	topic = fixture_topic(late.bus, "a");
+	watcher = watch(late.bus, "$bus.>", 1, &told);
+	for (i = 0; i < 2; i++) {
+		EVBUS_STORE(&late.reader->where.file, file[i], RELAXED);
+		fill(topic, i == 0 ? CAPACITY : 1);
+		until_told(topic, watcher);
+		assert_int_equal(fixture_drain(watcher), 1);
+		assert_string_equal(told.last[0].file, i == 0 ? "" :
+		    file[i] + strlen(file[i]) - sizeof told.last[0].file + 1);
+		step(&late);
+		assert_int_equal(fixture_drain(watcher), 1);
+	}
+	/* One that could not leave its stream, for lack of memory, is not
+	 * behind any more. */
+	fill(topic, 1);
+	until_told(topic, watcher);
+	cursor = late.reader->place[0]->cursor;
+	next = EVBUS_LOAD(&cursor->next, RELAXED);
+	EVBUS_STORE(&cursor->next, EVBUS__CURSOR_GONE, RELAXED);
+	evbus__stall_over(late.reader->place[0]->stream, cursor,
+	    &late.reader->where, EVBUS_STALL_CLOSED);
+	EVBUS_STORE(&cursor->next, next, RELAXED);
+	assert_int_equal(fixture_drain(watcher), 2);
+	assert_int_equal(told.last[1].lag, 0);
+	fixture_end(late.bus, 0);
+}
+
+/* A time limit of its own that comes first, and a time that never does. */
+static void
+report_does_not_come_before_its_time(void **state)
+{
+	struct told told = { 0, 0, { { 0 } } };
+	struct evbus_reader *watcher;
+	struct evbus_topic *topic;
+	struct late late;
+
+	(void)state;
+	start(&late, INT64_MAX, REPORT);
+	topic = fixture_topic(late.bus, "a");
+	watcher = watch(late.bus, "$bus.>", 1, &told);
+	fill(topic, CAPACITY);
+	assert_int_equal(evbus_publish(topic, "x", 1), 0);
+	assert_int_equal(fixture_drain(watcher), 0);
+	fixture_end(late.bus, 0);
+}
+
 /* A watcher that nobody runs, and that gates, keeps nobody from anything. */
 static void
 report_never_waits_for_who_watches_S1(void **state)
@@ -291,6 +354,25 @@ report_costs_nothing_unless_watched(void **state)
 	fixture_end(late.bus, 0);
 }
 
+struct holder {
+	struct evbus_topic *topic;
+	atomic_uint claimed, go_on;
+};
+
+static void
+hold_claim(struct fixture_thread *thread)
+{
+	struct holder *holder = thread->arg;
+	struct evbus_claim claim;
+
+	if (!fixture_check(thread, evbus_claim(holder->topic, 1, 0,
+	    &claim) == 0))
+		return;
+	atomic_store(&holder->claimed, 1);
+	fixture_check(thread, fixture_until_count(&holder->go_on, 1));
+	evbus_abort(&claim);
+}
+
 /* Who holds a claim open is to blame, and not the reader that waits for it. */
 static void
 report_is_not_of_a_reader_that_waits_for_a_commit_S5(void **state)
@@ -300,19 +382,25 @@ report_is_not_of_a_reader_that_waits_for_a_commit_S5(void **state)
 	    .timeout_ns = 4 * REPORT };
 	struct evbus_reader *watcher;
 	struct evbus_topic *topic;
-	struct evbus_claim claim;
+	struct holder holder = { 0 };
+	struct fixture_thread thread;
 	struct late late;
+	unsigned i;
 
 	(void)state;
 	start(&late, REPORT, 0);
 	topic = fixture_topic(late.bus, "a");
 	watcher = watch(late.bus, "$bus.>", 1, &told);
-	assert_int_equal(evbus_claim(topic, 1, 0, &claim), 0);
+	holder.topic = topic;
+	fixture_start(&thread, hold_claim, &holder);
+	assert_true(fixture_until_count(&holder.claimed, 1));
 	fill(topic, CAPACITY - 1);
-	assert_int_equal(evbus_publish_with(topic, "x", 1, &soon),
-	    EVBUS_EDEADLK);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(evbus_publish_with(topic, "x", 1, &soon),
+		    EVBUS_ETIMEDOUT);
 	assert_int_equal(fixture_drain(watcher), 0);
-	evbus_abort(&claim);
+	atomic_store(&holder.go_on, 1);
+	fixture_join(&thread);
 	until_told(topic, watcher);
 	assert_int_equal(fixture_drain(watcher), 1);
 	fixture_end(late.bus, 0);
@@ -341,10 +429,17 @@ report_stream_that_cannot_be_had_is_a_refusal(void **state)
 	fixture_refused(evbus_reader_subscribe(reader, "$bus.>", note, &told,
 	    NULL), EVBUS_ELIMIT);
 	fixture_says("max_topics");
+	assert_int_equal(evbus_topic_open(bus, "x", NULL, &topic), EVBUS_ELIMIT);
 	/* Not twice: the stream is there. */
 	fixture_refused(evbus_reader_subscribe(reader, "$bus.>", note, &told,
 	    NULL), EVBUS_ELIMIT);
 	fixture_says("max_topics");
+	fixture_end(bus, 0);
+	bus = fixture_open(&options);
+	reader = fixture_reader(bus, NULL);
+	topic = fixture_topic(bus, "x");
+	fixture_refused(evbus_reader_subscribe(reader, "$bus.>", note, &told,
+	    NULL), EVBUS_ELIMIT);
 	fixture_end(bus, 0);
 	options.max_topics = 2;
 	bus = fixture_open(&options);
@@ -366,6 +461,8 @@ main(void)
 		cmocka_unit_test(report_stalled_and_recovered_are_told_once_S1),
 		cmocka_unit_test(report_of_a_closed_reader_says_so_S1),
 		cmocka_unit_test(report_of_a_demoted_reader_says_so_S1),
+		cmocka_unit_test(report_names_files_of_any_length),
+		cmocka_unit_test(report_does_not_come_before_its_time),
 		cmocka_unit_test(report_never_waits_for_who_watches_S1),
 		cmocka_unit_test(report_costs_nothing_unless_watched),
 		cmocka_unit_test(
