@@ -421,11 +421,8 @@ run_place(struct evbus_reader *reader, struct evbus__place *place,
 {
 	unsigned passed;
 
-	if (evbus_unlikely(evbus__ahead_count(&reader->ahead) > 0)) {
+	if (evbus_unlikely(evbus__ahead_count(&reader->ahead) > 0))
 		budget = evbus__place_room(place, budget);
-		if (budget == 0)
-			return 0;
-	}
 	passed = reader->copies ? run_copies(reader, place, budget) :
 	    run_in_place(reader, place, budget);
 	if (passed == 0)
