@@ -161,8 +161,9 @@ evbus__gate_wait(struct evbus__stream *stream,
 	pause_while_closing(stream);
 	if (result == 0 && evbus__has_passed(deadline))
 		result = EVBUS_ETIMEDOUT;
-	/* It may have slept for longer than it wanted to. */
-	if (result == EVBUS_ETIMEDOUT && kind != EVBUS__WAIT_FLUSH)
+	/* It may have slept for longer than it wanted to: what is to be told is
+	 * told before the time runs out, or the reader is demoted. */
+	if (kind != EVBUS__WAIT_FLUSH)
 		(void)evbus__stall_due(stream, publisher, gate);
 	return result;
 }

@@ -135,7 +135,8 @@ void scenario_finish(void);
 	S(retained_x_next_lossy) S(retained_x_all) \
 	S(retained_x_retained) S(retained_x_unsubscribe) \
 	S(after_x_publish) S(after_x_next) S(after_x_wake) \
-	S(after_x_wake_lossy) S(after_x_close) S(after_x_reuse) S(after_x_flag) \
+	S(after_x_wake_next) S(after_x_wake_lossy) S(after_x_close) \
+	S(after_x_reuse) S(after_x_flag) \
 	S(after_x_leave) S(after_x_join) S(after_x_demote) S(after_x_lap) \
 	S(stall_x_move) S(stall_x_stall) S(stall_x_leave)
 

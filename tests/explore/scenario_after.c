@@ -142,6 +142,15 @@ poll_ahead(void)
 	EXPLORE_ASSERT(evbus_poll(scenario.reader[0], 4) >= 0);
 }
 
+/* In between everybody may run. */
+static void
+poll_ahead_twice(void)
+{
+	EXPLORE_ASSERT(evbus_poll(scenario.reader[0], 1) == 1);
+	EVBUS_SPIN();
+	EXPLORE_ASSERT(evbus_poll(scenario.reader[0], 1) == 1);
+}
+
 static void
 poll_behind(void)
 {
@@ -239,6 +248,13 @@ setup_close(void)
 	options.after_count = 1;
 	scenario_reader_open(1, &options);
 	subscribe(1, handle_any);
+	EXPLORE_ASSERT(scenario_publish() == 0);
+}
+
+static void
+setup_two(void)
+{
+	setup_close();
 	EXPLORE_ASSERT(scenario_publish() == 0);
 }
 
@@ -384,6 +400,16 @@ const struct explore_test after_x_next = {
 const struct explore_test after_x_wake = {
 	"after_x_wake", "the one ahead wakes the one behind", 2,
 	setup_one, { poll_ahead, read_behind }, finish_covered, "fu"
+};
+
+/*
+ * One ahead that is late with the look that follows its first step takes the
+ * mark of the one behind, which has made that step already: it must see its
+ * word.
+ */
+const struct explore_test after_x_wake_next = {
+	"after_x_wake_next", "and wakes it for the next event too", 2,
+	setup_two, { poll_ahead_twice, read_both_behind }, finish, "f"
 };
 
 const struct explore_test after_x_wake_lossy = {
