@@ -13,6 +13,7 @@
 #include <evbus/topic.h>
 #include <evbus/publish.h>
 #include <evbus/reader.h>
+#include <evbus/stall.h>
 #include <evbus/timer.h>
 #include <evbus/bus.h>
 #include <evbus/worker.h>

@@ -39,6 +39,10 @@ struct evbus_options {
 	void *clock_arg;
 	void (*log)(int code, const char *message, void *arg);
 	void *log_arg;
+	int64_t stall_report_ns;	/* a reader that publishers have waited
+					 * for so long is told on
+					 * "$bus.reader.stalled"; 0: 100 ms, -1:
+					 * never.  evbus(7) */
 	int own_loop;			/* the readers of evbus_subscribe() and
 					 * those of worker "evbus" have no
 					 * thread: evbus_run_once() runs them */

@@ -16,7 +16,8 @@ struct evbus_topic;
 #define EVBUS_EVENT_RETAINED	0x0010u	/* kept by its topic: see
 					 * EVBUS_START_RETAINED */
 #define EVBUS_EVENT_REDELIVERED	0x0020u	/* not yet used */
-#define EVBUS_EVENT_UNCOVERED	0x0040u	/* not yet used */
+#define EVBUS_EVENT_UNCOVERED	0x0040u	/* a reader that this one stands after
+					 * may not have been done with it */
 
 /*
  * Valid, with all it points to, until the handler returns, or until the next

@@ -6,7 +6,8 @@
  * is run by one thread at a time.  Subscriptions - a pattern and a handler -
  * hang on it.  A lossless reader holds publishers back when it lags; a lossy
  * one never does, and is told exactly what it lost (D1, D2).  A lossless one may
- * be opened so that it becomes lossy before it harms others (S1).
+ * be opened so that it becomes lossy before it harms others (S1).  A reader may
+ * stand after others: it sees an event when these are done with it (D4).
  */
 #ifndef EVBUS_READER_H
 #define EVBUS_READER_H
@@ -17,6 +18,8 @@
 
 struct evbus;
 struct evbus_reader;
+
+#define EVBUS_AFTER_MAX		8	/* readers that one may stand after */
 
 /* Zero means default. */
 struct evbus_reader_options {
@@ -36,6 +39,16 @@ struct evbus_reader_options {
 					 * than so many events; 0: never */
 	int64_t stall_ns;		/* publishers were held up at one place
 					 * for so long; 0: never */
+	/*
+	 * Readers that must be done with an event before this one sees it (D4);
+	 * they are open already, so that there can be no cycle.  One that is
+	 * lossy, or may be demoted, only with allow_uncovered; then events are
+	 * flagged EVBUS_EVENT_UNCOVERED from the first that it lost on, or that
+	 * it had not passed when it was demoted.
+	 */
+	struct evbus_reader *const *after;	/* [after_count]; copied */
+	uint32_t after_count;			/* up to EVBUS_AFTER_MAX */
+	int allow_uncovered;
 };
 
 /* Zero means default. */
@@ -61,6 +74,8 @@ struct evbus_reader_stats {
 	uint64_t demoted;	/* streams in which it was made lossy */
 	uint64_t retained;	/* events that topics kept for it; no sequence
 				 * is passed with them */
+	uint64_t uncovered;	/* streams in which its events are flagged
+				 * EVBUS_EVENT_UNCOVERED by now */
 	char name[32];
 };
 

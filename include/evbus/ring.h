@@ -133,7 +133,9 @@ struct evbus_ring_ctl {
 	uint32_t attention EVBUS_ALIGNED(EVBUS_LINE);
 				/* a reader (or a publisher that waits for a
 				 * commit) sleeps: producers look */
-	uint32_t waiters;	/* publishers wait for space: readers look */
+	uint32_t waiters;	/* bits: publishers wait for space, readers for
+				 * others that they stand after; above them how
+				 * many stalls were told: readers look */
 
 	/* Space line: futex of publishers that wait for space. */
 	uint32_t space EVBUS_ALIGNED(EVBUS_LINE);

@@ -136,6 +136,7 @@ set_up(struct evbus *bus)
 		    bus->options.timer_payload);
 	if (error != 0)
 		return error;
+	context->streams->stall_report_ns = bus->options.stall_report_ns;
 	context->timers->start = evbus__worker_time;
 	context->timers->nudge = evbus__worker_hurry;
 	context->topics->matched = evbus__dispatch_topic;

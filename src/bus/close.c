@@ -266,7 +266,37 @@ fill_report(struct evbus *bus, struct evbus_report *report)
 	evbus__mutex_unlock(&bus->context.lock);
 }
 
-/* End every reader: now, or when the handler that still runs returns. */
+/*
+ * Readers whose handlers do not run, and, if `ordered`, that stand after none
+ * that is still there; how many ended.
+ */
+static unsigned
+finish_readers(struct evbus__context *context, int ordered)
+{
+	struct evbus__readers *readers = context->readers;
+	struct evbus_reader *reader;
+	unsigned ended = 0;
+	uint32_t i;
+
+	for (i = 0; i < readers->opened; i++) {
+		reader = readers->reader[i];
+		if (EVBUS_LOAD(&reader->state, RELAXED) !=
+		    EVBUS__READER_CLOSING || (EVBUS_LOAD(
+		    &reader->entry->running, RELAXED) & 1) != 0 ||
+		    (ordered && evbus__after_any(reader)))
+			continue;
+		evbus__reader_finish(reader);
+		/* Somebody who looks just now may keep it from ending. */
+		ended += EVBUS_LOAD(&reader->state, RELAXED) ==
+		    EVBUS__READER_CLOSED;
+	}
+	return ended;
+}
+
+/*
+ * End every reader: now, or when the handler that still runs returns.  Those
+ * that others stand after come first (L3).
+ */
 static void
 close_readers(struct evbus__context *context)
 {
@@ -281,14 +311,11 @@ close_readers(struct evbus__context *context)
 	}
 	EVBUS__DELAY(close_readers);
 	evbus__fence_heavy();					/* GRACE */
-	for (i = 0; i < readers->opened; i++) {
-		reader = readers->reader[i];
-		evbus__park_nudge(reader->park);
-		if (EVBUS_LOAD(&reader->state, RELAXED) ==
-		    EVBUS__READER_CLOSING && (EVBUS_LOAD(
-		    &reader->entry->running, RELAXED) & 1) == 0)
-			evbus__reader_finish(reader);
-	}
+	for (i = 0; i < readers->opened; i++)
+		evbus__park_nudge(readers->reader[i]->park);
+	while (finish_readers(context, 1) > 0)
+		;
+	(void)finish_readers(context, 0);
 }
 
 static void

@@ -6,6 +6,8 @@
 
 #include "bus/bus.h"
 
+#define STALL_REPORT_NS	100000000
+
 static int
 default_and_check(const char *what, uint32_t *value, uint32_t standard,
     uint32_t most)
@@ -56,6 +58,12 @@ evbus__options_check(struct evbus_options *options)
 		return evbus__fail(EVBUS_EINVAL, "the bus's name has %zu "
 		    "bytes; the limit is %d", strlen(options->name),
 		    EVBUS_NAME_MAX - 1);
+	if (options->stall_report_ns < -1)
+		return evbus__fail(EVBUS_EINVAL, "stall_report_ns is %lld; it "
+		    "must be -1 or a number of nanoseconds",
+		    (long long)options->stall_report_ns);
+	if (options->stall_report_ns == 0)
+		options->stall_report_ns = STALL_REPORT_NS;
 	error = default_and_check("max_topics", &options->max_topics, 65536,
 	    EVBUS_TOPIC_LIMIT - 1);
 	if (error == 0)

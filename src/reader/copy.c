@@ -71,18 +71,21 @@ copied(const struct evbus__place *place, uint32_t i)
 	    ((size_t)i << place->stream->pub.shift));
 }
 
-/* Copy what is committed from `next` on; how many. */
+/* Copy what is committed from `next` on, and may be looked at; how many. */
 static uint32_t
 copy_batch(struct evbus__place *place)
 {
 	const struct evbus_stream *stream = &place->stream->pub;
 	const struct evbus_header *slot;
-	uint64_t sequence = place->next;
+	uint64_t sequence = place->next, room = 0;
 	uint64_t meta;
-	uint32_t n;
+	uint32_t n, most;
 
-	for (n = 0; n < EVBUS__COPY_BATCH && n <= stream->mask;
-	    n++, sequence++) {
+	/* What was lost may lie beyond what those ahead are done with. */
+	if (place->until > sequence)
+		room = least(place->until - sequence, stream->mask + 1);
+	most = (uint32_t)least(room, EVBUS__COPY_BATCH);
+	for (n = 0; n < most; n++, sequence++) {
 		slot = evbus__slot(stream, sequence);
 		/* STAMP: acquire, partner evbus__stamp(). */
 		if (EVBUS_LOAD(&slot->stamp, ACQUIRE) != sequence + 1)
@@ -102,8 +105,7 @@ lose_until(struct evbus__place *place, uint64_t oldest)
 {
 	if (oldest <= place->next)
 		return;
-	place->lost += oldest - place->next;
-	place->gone += oldest - place->next;
+	evbus__place_lose(place, oldest - place->next);
 	place->next = oldest;
 }
 

@@ -42,8 +42,7 @@ take_slot(struct evbus_reader *reader, struct evbus__place *place,
 	evbus__describe(reader, place, header, matches->topic, place->next);
 	if ((evbus__meta_flags(meta) & EVBUS_SLOT_OUTSIDE) &&
 	    !evbus__describe_outside(reader, place, header)) {
-		place->gone++;
-		place->lost++;
+		evbus__place_lose(place, 1);
 		return 0;
 	}
 	return 1;
@@ -65,15 +64,20 @@ slot_there(struct evbus__place *place)
 	return header;
 }
 
-/* The next wanted event of one stream, or nothing. */
-static int
-next_in(struct evbus_reader *reader, struct evbus__place *place)
+/* The next wanted event of one stream, or nothing; if `ordered`, of `room`
+ * sequences. */
+static inline int
+next_of(struct evbus_reader *reader, struct evbus__place *place, int ordered,
+    uint64_t room)
 {
 	uint64_t first = place->next;
 	const struct evbus_header *header;
 	int found = 0;
 
 	for (;;) {
+		/* A lossy one may jump over some. */
+		if (ordered && place->next - first >= room)
+			break;
 		header = slot_there(place);
 		if (header == NULL)
 			break;
@@ -86,6 +90,21 @@ next_in(struct evbus_reader *reader, struct evbus__place *place)
 		evbus__place_publish(place);
 		evbus__place_counters(place);
 	}
+	return found;
+}
+
+static int
+next_in(struct evbus_reader *reader, struct evbus__place *place)
+{
+	unsigned room;
+	int found;
+
+	if (evbus_likely(evbus__ahead_count(&reader->ahead) == 0))
+		return next_of(reader, place, 0, 0);
+	do {
+		room = evbus__place_room_left(place);
+		found = next_of(reader, place, 1, room);
+	} while (!found && room > 0);
 	return found;
 }
 

@@ -55,6 +55,9 @@ evbus__reader_join(struct evbus_reader *reader, struct evbus_publisher *self,
 	place->stream = stream;
 	place->look = 1;
 	place->calls_of = reader->entry;
+	place->ahead = &reader->ahead;
+	place->where = &reader->where;
+	place->uncovered = UINT64_MAX;
 	if (reader->copies) {
 		place->copy = evbus__alloc(context,
 		    (size_t)EVBUS__COPY_BATCH << stream->pub.shift);
@@ -75,6 +78,7 @@ evbus__reader_join(struct evbus_reader *reader, struct evbus_publisher *self,
 	    reader->max_lag : stream->pub.mask + 1;
 	member.stall_ns = reader->stall_ns;
 	member.where = &reader->where;
+	member.ahead = &reader->ahead;
 	error = evbus__stream_join(stream, self, &member, reader->lossy,
 	    (int)start, reader->start_sequence);
 	if (error != 0) {
@@ -83,6 +87,8 @@ evbus__reader_join(struct evbus_reader *reader, struct evbus_publisher *self,
 	}
 	evbus__map_used(context->map, EVBUS__TABLE_CURSORS, index);
 	place->next = place->cursor->start;
+	place->until = evbus__ahead_count(place->ahead) > 0 ? place->next :
+	    UINT64_MAX;
 	/*
 	 * A lossless cursor holds the gate from now on; what lies below the
 	 * tail may have been taken back before it came, or is being so now.
@@ -100,22 +106,27 @@ evbus__reader_join(struct evbus_reader *reader, struct evbus_publisher *self,
 void
 evbus__place_publish(struct evbus__place *place)
 {
-	struct evbus_ring_ctl *ctl = place->stream->pub.ctl;
+	uint32_t waiters;
 
 	EVBUS_ASSERT(place->next >= place->cursor->next);
 	EVBUS__DELAY(cursor);
 	/*
 	 * GATE: release, partner lowest() in stream/gate.c: what was read of
 	 * the slots happens before they are written again.
+	 * AFTER: partner look_at() in stream/after.c: what handlers did happens
+	 * before those behind see the event.
 	 */
 	EVBUS_STORE(&place->cursor->next, place->next, RELEASE);
-	if (place->cursor->lossy)
-		return;
 	EVBUS__DELAY(cursor_moved);
-	/* SPACE: cursor, light fence, waiters; see stream/wake.c. */
+	/* SPACE, AFTER and STALL: cursor, light fence, waiters; see wake.c,
+	 * after.c and stall.c in stream/. */
 	EVBUS_FENCE_LIGHT(place->stream->pub.fence_full);
-	if (evbus_unlikely(EVBUS_LOAD(&ctl->waiters, RELAXED) != 0))
-		evbus__space_wake(ctl);
+	waiters = EVBUS_LOAD(&place->stream->pub.ctl->waiters, RELAXED);
+	/* Of a lossy reader only those behind it can have waited. */
+	if (evbus_unlikely(waiters != 0) && (!place->cursor->lossy ||
+	    (waiters & EVBUS__WAITS_AFTER) != 0))
+		evbus__cursor_wake(place->stream, place->cursor, place->where,
+		    place->cursor->lossy ? EVBUS__WAITS_AFTER : waiters);
 }
 
 /* Add to a counter that only this thread writes and others may read. */
@@ -149,6 +160,8 @@ evbus__place_ready(const struct evbus__place *place)
 {
 	uint64_t stamp;
 
+	if (evbus__ahead_count(place->ahead) > 0 && !evbus__place_may_go(place))
+		return 0;
 	if (place->batch_at < place->batch)
 		return 1;
 	stamp = EVBUS_LOAD(&evbus__slot(&place->stream->pub,

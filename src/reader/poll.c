@@ -123,8 +123,7 @@ deliver(struct evbus_reader *reader, struct evbus__place *place,
 	if (evbus__meta_flags(EVBUS_PLAIN_LOAD(&header->meta)) &
 	    EVBUS_SLOT_OUTSIDE &&
 	    !evbus__describe_outside(reader, place, header)) {
-		place->gone++;
-		place->lost++;
+		evbus__place_lose(place, 1);
 		return;
 	}
 	reader->event.flags |= flags;
@@ -260,7 +259,7 @@ deliver_other(struct evbus_reader *reader, struct evbus__place *place,
 
 	place->next = sequence;
 	handle_slot(reader, place, header, flags);
-	reader->event.flags = flags;
+	reader->event.flags = flags | place->flags;
 	reader->event.lost = 0;
 	place->delivered--;
 	place->calls--;
@@ -286,7 +285,7 @@ run_stretch(struct evbus_reader *reader, struct evbus__place *place,
 
 	reader->event.lost = 0;
 	reader->event.stream = stream->number;
-	reader->event.flags = flags;
+	reader->event.flags = flags | place->flags;
 	for (;;) {
 		EVBUS_PREFETCH_READ((const unsigned char *)header +
 		    EVBUS__AHEAD);
@@ -422,6 +421,8 @@ run_place(struct evbus_reader *reader, struct evbus__place *place,
 {
 	unsigned passed;
 
+	if (evbus_unlikely(evbus__ahead_count(&reader->ahead) > 0))
+		budget = evbus__place_room(place, budget);
 	passed = reader->copies ? run_copies(reader, place, budget) :
 	    run_in_place(reader, place, budget);
 	if (passed == 0)

@@ -124,6 +124,7 @@ set_up(struct evbus_reader *reader, const struct evbus_reader_options *options,
 	EVBUS_STORE(&reader->where.file, NULL, RELAXED);
 	reader->copies = reader->lossy || reader->max_lag != 0 ||
 	    reader->stall_ns != 0;
+	evbus__after_set(reader, options);
 	reader->start = options->start;
 	reader->start_sequence = options->sequence;
 	reader->spin_ns = options->spin_ns == 0 ? EVBUS__SPIN_NS :
@@ -171,6 +172,8 @@ make_locked(struct evbus__context *context, struct evbus_publisher *self,
 	struct evbus_reader *reader = NULL;
 	int error = evbus__check_open(context);
 
+	if (error == 0)
+		error = evbus__after_check(readers, options);
 	if (error == 0)
 		error = take_slot(context, &reader);
 	if (error != 0)
@@ -258,6 +261,18 @@ leave_streams(struct evbus_reader *reader, struct evbus_publisher *self)
 	reader->left = places;
 }
 
+/* It holds nobody up any more. */
+static void
+tell_closed(const struct evbus_reader *reader)
+{
+	uint32_t i;
+
+	for (i = 0; i < reader->left; i++)
+		evbus__stall_over(reader->place[i]->stream,
+		    reader->place[i]->cursor, &reader->where,
+		    EVBUS_STALL_CLOSED);
+}
+
 static void
 free_kept(struct evbus_reader *reader)
 {
@@ -305,11 +320,13 @@ evbus__reader_finish(struct evbus_reader *reader)
 		context->readers->worker_leave(reader);
 	EVBUS__DELAY(reader_leave);
 	leave_streams(reader, self);
+	evbus__after_leave(reader);
 	/* The table first: then no subscription has to be looked for in it. */
 	evbus__dispatch_destroy(reader);
 	while (reader->subscriptions != NULL)
 		evbus__subscription_unhook(reader->subscriptions);
 	evbus__mutex_unlock(&context->lock);
+	tell_closed(reader);
 	evbus__finish_ends(reader, 1);
 	evbus__mutex_lock(&context->lock);
 	reader->emptied = 1;

@@ -90,6 +90,13 @@ struct evbus__place {
 	uint64_t batch_first;		/* sequence of the first */
 	unsigned char *copy;		/* EVBUS__COPY_BATCH slots; or NULL:
 					 * it reads in place */
+	const struct evbus__ahead *ahead;	/* the reader's */
+	const struct evbus__where *where;	/* the reader's */
+	uint64_t until;			/* what those ahead are done with, as
+					 * seen last; UINT64_MAX: none are */
+	uint64_t uncovered;		/* atomic: from here on events are
+					 * flagged; UINT64_MAX: none is */
+	uint32_t flags;			/* of all events at this moment */
 	/* Counts since the last flush to the cursor. */
 	uint64_t delivered;
 	uint64_t skipped;
@@ -137,6 +144,7 @@ struct evbus_reader {
 	uint64_t max_lag;
 	int64_t stall_ns;
 	struct evbus__where where;
+	struct evbus__ahead ahead;	/* those that it stands after */
 	int fence_full;
 	enum evbus_start start;
 	uint64_t start_sequence;
@@ -189,6 +197,8 @@ struct evbus__readers {
 	uint32_t *generation;
 	uint32_t subscriptions;		/* room */
 	uint32_t subscription_free;	/* where to look first */
+	int reports;			/* their stream is open */
+	struct evbus_topic *stalled, *recovered;
 	/* Given by layer 6: start or find the worker; it leaves the worker. */
 	int (*worker_join)(struct evbus_reader *, const char *worker);
 	void (*worker_leave)(struct evbus_reader *);
@@ -246,6 +256,35 @@ void evbus__place_publish(struct evbus__place *);
 void evbus__place_counters(struct evbus__place *);
 int evbus__place_ready(const struct evbus__place *);
 
+/* after.c: those that it stands after (AFTER in stream/after.c); the lock. */
+int evbus__after_check(const struct evbus__readers *,
+    const struct evbus_reader_options *);
+void evbus__after_set(struct evbus_reader *,
+    const struct evbus_reader_options *);
+/* Does it stand after somebody who is not closed? */
+int evbus__after_any(const struct evbus_reader *);
+/* It is gone: nobody stands after it any more. */
+void evbus__after_leave(struct evbus_reader *);
+/* While running: how many of `most` sequences those ahead are done with. */
+unsigned evbus__place_room(struct evbus__place *, unsigned most);
+/* The same, but a look is made only when what was found last is used up. */
+unsigned evbus__place_room_left(struct evbus__place *);
+/* 0: those ahead are not done with the next. */
+int evbus__place_may_go(const struct evbus__place *);
+
+/* n sequences from the cursor on go by unread. */
+static inline void
+evbus__place_lose(struct evbus__place *place, uint64_t n)
+{
+	place->gone += n;
+	place->lost += n;
+	/* AFTER: release, partner look_at() in stream/after.c.  Seen with the
+	 * cursor that goes beyond. */
+	if (place->cursor->lost_from == 0)
+		EVBUS_STORE(&place->cursor->lost_from, place->next + 1,
+		    RELEASE);
+}
+
 /* copy.c: lossy reading. */
 struct evbus_header *evbus__copy_next(struct evbus__place *);
 int evbus__pin(struct evbus__place *, const struct evbus_outside *);
@@ -267,7 +306,9 @@ unsigned evbus__call(struct evbus_reader *, const struct evbus__match *);
 int evbus__retained_enter(struct evbus__subscription *, struct evbus_topic *);
 /* The subscription ends. */
 void evbus__retained_drop(struct evbus__subscription *);
-/* While running: hand over all that waits, within a poll; how many calls. */
+/* While running: is there one that may be seen (D4)? */
+int evbus__retained_ready(struct evbus_reader *);
+/* Hand over all that waits and may be seen, within a poll; how many calls. */
 unsigned evbus__retained_deliver(struct evbus_reader *);
 /* Hold one as the event that evbus_next() returns: 1, or 0: none waits. */
 int evbus__retained_hold(struct evbus_reader *);
@@ -293,6 +334,10 @@ int evbus__poll_other(struct evbus_reader *, unsigned budget);
 int64_t evbus__reader_subscribe_at(struct evbus_reader *, const char *pattern,
     evbus_handler, void *arg, const struct evbus_subscribe_options *,
     const char *file, int line);
+
+/* report.c: the bus's own topics; the lock is held. */
+int evbus__reports_wanted(const char *pattern);
+int evbus__reports_open(struct evbus__context *, struct evbus_publisher *);
 
 /* unsubscribe.c */
 struct evbus__subscription *evbus__subscription_find(
@@ -359,7 +404,7 @@ evbus__describe(struct evbus_reader *reader, const struct evbus__place *place,
 	event->publisher = evbus__meta_publisher(meta);
 	event->lost = place->lost;
 	event->stream = place->stream->pub.number;
-	event->flags = 0;
+	event->flags = place->flags;
 }
 
 #endif /* EVBUS_SRC_READER_H */

@@ -38,7 +38,7 @@ struct evbus__snapshot {
 	uint64_t cause;
 	uint32_t size;
 	uint16_t publisher;
-	uint16_t reserved;
+	uint16_t flags;			/* of the event */
 	uint64_t padding;
 	unsigned char data[];
 };
@@ -132,18 +132,71 @@ evbus__retained_drop(struct evbus__subscription *subscription)
 		EVBUS_STORE(&reader->retained, 0, RELAXED);
 }
 
+/*
+ * D4: are those that the reader stands after done with the event?  They are
+ * before any that follows it is handed over, so this comes first all the same.
+ */
+static int
+may_see(const struct evbus_reader *reader, struct evbus__snapshot *snapshot)
+{
+	const struct evbus__place *place;
+	uint64_t uncovered;
+
+	snapshot->flags = EVBUS_EVENT_RETAINED;
+	if (evbus_likely(evbus__ahead_count(&reader->ahead) == 0))
+		return 1;
+	place = evbus__reader_place(reader,
+	    evbus__stream_of(snapshot->topic->stream));
+	/* It joined the stream before it entered the topic. */
+	EVBUS_ASSERT(place != NULL);
+	uncovered = EVBUS_LOAD(&place->uncovered, RELAXED);
+	if (evbus__after_until(place->stream, place->ahead, snapshot->sequence,
+	    snapshot->sequence + 1, &uncovered) <= snapshot->sequence)
+		return 0;
+	if (snapshot->sequence >= uncovered)
+		snapshot->flags |= EVBUS_EVENT_UNCOVERED;
+	return 1;
+}
+
+/* Where in the list the next is that may be seen; NULL there: none. */
+static struct evbus__snapshot **
+first_of(struct evbus_reader *reader)
+{
+	struct evbus__snapshot **at = &reader->snapshots;
+
+	while (*at != NULL && !may_see(reader, *at))
+		at = &(*at)->next;
+	return at;
+}
+
+int
+evbus__retained_ready(struct evbus_reader *reader)
+{
+	int ready;
+
+	if (EVBUS_LOAD(&reader->retained, RELAXED) == 0)
+		return 0;
+	if (evbus_likely(evbus__ahead_count(&reader->ahead) == 0))
+		return 1;
+	evbus__mutex_lock(&reader->context->lock);
+	ready = *first_of(reader) != NULL;
+	evbus__mutex_unlock(&reader->context->lock);
+	return ready;
+}
+
 /* The next copy, to be used while this thread runs the reader (retired), or
  * until it is given back; NULL: none is left. */
 static struct evbus__snapshot *
 take(struct evbus_reader *reader, int retired)
 {
-	struct evbus__snapshot *snapshot;
+	struct evbus__snapshot *snapshot, **at;
 
 	evbus__mutex_lock(&reader->context->lock);
 	EVBUS__DELAY(retain_take);
-	snapshot = reader->snapshots;
+	at = first_of(reader);
+	snapshot = *at;
 	if (snapshot != NULL) {
-		reader->snapshots = snapshot->next;
+		*at = snapshot->next;
 		if (retired)
 			evbus__retire(reader, snapshot, size_of(snapshot));
 	}
@@ -167,7 +220,7 @@ describe(struct evbus_reader *reader, const struct evbus__snapshot *snapshot)
 	event->size = snapshot->size;
 	event->publisher = snapshot->publisher;
 	event->stream = snapshot->topic->stream->number;
-	event->flags = EVBUS_EVENT_RETAINED;
+	event->flags = snapshot->flags;
 	EVBUS_STORE(&reader->entry->retained, reader->entry->retained + 1,
 	    RELAXED);
 }

@@ -22,6 +22,8 @@ add_place(struct evbus_reader_stats *stats, const struct evbus__place *place)
 	stats->passed += seen - cursor->start;
 	stats->lag += tail > seen ? tail - seen : 0;
 	stats->demoted += EVBUS_LOAD(&cursor->demoted, RELAXED);
+	stats->uncovered += EVBUS_LOAD(&place->uncovered, RELAXED) !=
+	    UINT64_MAX;
 	if (lag_max > stats->lag_max)
 		stats->lag_max = lag_max;
 }

@@ -249,6 +249,11 @@ subscribe(struct evbus_reader *reader, struct evbus_publisher *self,
 	error = evbus__check_open(reader->context);
 	if (error != 0)
 		return error;
+	if (evbus__reports_wanted(pattern)) {
+		error = evbus__reports_open(reader->context, self);
+		if (error != 0)
+			return error;
+	}
 	error = make(reader, pattern, handler, arg, options, &subscription);
 	if (error != 0)
 		return error;

@@ -19,7 +19,7 @@ evbus__reader_ready(struct evbus_reader *reader)
 	if (!evbus__run_peek(reader))
 		return 0;
 	places = EVBUS_LOAD(&reader->places, ACQUIRE);
-	ready = EVBUS_LOAD(&reader->retained, RELAXED) != 0;
+	ready = evbus__retained_ready(reader);
 	for (i = 0; i < places && !ready; i++)
 		ready = evbus__place_ready(reader->place[i]);
 	evbus__run_end(reader);
@@ -37,6 +37,14 @@ any_ready(struct evbus_reader *const *reader, unsigned n)
 	return 0;
 }
 
+static void
+mark_stream(const struct evbus_reader *reader, const struct evbus__place *place)
+{
+	evbus__park_mark(place->stream->pub.ctl);
+	if (evbus__ahead_count(&reader->ahead) > 0)
+		evbus__after_mark(place->stream->pub.ctl);
+}
+
 /* Tell all streams of the readers that somebody is about to sleep. */
 static void
 mark_streams(struct evbus_reader *const *reader, unsigned n)
@@ -49,7 +57,7 @@ mark_streams(struct evbus_reader *const *reader, unsigned n)
 			continue;
 		places = EVBUS_LOAD(&reader[i]->places, ACQUIRE);
 		for (p = 0; p < places; p++)
-			evbus__park_mark(reader[i]->place[p]->stream->pub.ctl);
+			mark_stream(reader[i], reader[i]->place[p]);
 		evbus__run_end(reader[i]);
 	}
 }
@@ -164,11 +172,66 @@ check_wait(const struct evbus_reader *reader, int64_t timeout_ns)
 	return 0;
 }
 
+/*
+ * S3: in each of its streams it stands after a reader that this thread runs, and
+ * that one has not gone beyond it: whatever comes, it does not come here before
+ * this thread polls.
+ */
+static int
+waits_for_own(const struct evbus_reader *reader,
+    const struct evbus_publisher *self)
+{
+	const struct evbus__place *place;
+	uint32_t places, i;
+
+	if (evbus__ahead_count(&reader->ahead) == 0)
+		return 0;
+	places = EVBUS_LOAD(&reader->places, ACQUIRE);
+	for (i = 0; i < places; i++) {
+		place = reader->place[i];
+		if (!evbus__after_own(place->stream, place->ahead, place->next,
+		    self))
+			return 0;
+	}
+	return places > 0;
+}
+
+/* Its thread is inside the reader. */
+static int
+check_own(const struct evbus_reader *reader, const struct evbus_publisher *self)
+{
+	return !waits_for_own(reader, self) ? 0 : evbus__fail(EVBUS_EDEADLK,
+	    "reader \"%s\" stands after one that this thread runs, and that "
+	    "is not ahead of it: poll that one first, or wait for it",
+	    reader->entry->name);
+}
+
+/* As evbus__wait_any(), or a refusal. */
+static int
+wait_once(struct evbus_reader *reader, int64_t timeout_ns, int64_t deadline)
+{
+	struct evbus_publisher *self;
+	int error;
+
+	/* Entering tells who runs the reader, and whether it may. */
+	error = evbus__run_begin(reader, &self);
+	if (error != 0)
+		return error;
+	if (timeout_ns != 0)
+		error = check_own(reader, self);
+	evbus__run_leave(reader, self);
+	if (error != 0)
+		return error;
+	return timeout_ns == 0 ? evbus__reader_ready(reader) :
+	    evbus__wait_any(reader->park, &reader, 1, reader->spin_ns,
+	    deadline);
+}
+
 int
 evbus_wait(struct evbus_reader *reader, int64_t timeout_ns)
 {
 	int64_t deadline = evbus__deadline(timeout_ns);
-	struct evbus_publisher *self, *runner;
+	struct evbus_publisher *self;
 	int result = check_wait(reader, timeout_ns);
 
 	if (result != 0)
@@ -177,16 +240,9 @@ evbus_wait(struct evbus_reader *reader, int64_t timeout_ns)
 	if (self == NULL)
 		return evbus__failed();
 	evbus__call_enter(reader->context, self);
-	do {
-		/* Entering tells who runs the reader, and whether it may. */
-		result = evbus__run_begin(reader, &runner);
-		if (result != 0)
-			break;
-		evbus__run_leave(reader, runner);
-		result = timeout_ns == 0 ? evbus__reader_ready(reader) :
-		    evbus__wait_any(reader->park, &reader, 1, reader->spin_ns,
-		    deadline);
-	} while (result == 2);
+	do
+		result = wait_once(reader, timeout_ns, deadline);
+	while (result == 2);
 	/* The last touch: evbus_free() may follow. */
 	evbus__call_leave(self);
 	return result;

@@ -28,6 +28,7 @@ struct evbus__cursor {
 	uint64_t lost;
 	uint64_t seen;		/* `next` as of these counters */
 	uint64_t lag_max;
+	uint64_t lost_from;	/* the first sequence it lost, + 1; 0: none */
 
 	/* Written when the reader joins. */
 	uint64_t start;
@@ -40,7 +41,10 @@ struct evbus__cursor {
 	uint64_t stalled_at;	/* `next` + 1, then; 0: never */
 	int64_t stalled_since;	/* monotonic, ns */
 	uint32_t demoted;	/* it gates no more */
+	uint32_t demotable;	/* written when it joins */
+	uint32_t stall;		/* whether it was told: stream/stall.c */
 	uint32_t reserved;
+	int64_t told_since;	/* stalled_since, then */
 };
 _Static_assert(offsetof(struct evbus__cursor, delivered) == 128 &&
     sizeof(struct evbus__cursor) == 256, "cursor is locked");

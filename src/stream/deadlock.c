@@ -9,6 +9,10 @@
  * caller is a deadlock.  Notes and looks are made under one lock: of a cycle
  * of waits the last to be noted sees all others.
  *
+ * A reader that stands after others moves when these do.  Lossless ones are
+ * found on their own, since they hold the gate as well; a lossy one is found
+ * through the readers behind it that must move.
+ *
  * Who runs a reader: the thread that last polled it; before that, its worker;
  * before that, the thread that opened it, but only while the process has no
  * other thread that may yet come to poll.
@@ -25,6 +29,15 @@ struct search {
 	uint32_t head, tail;
 	int alone;			/* no other thread in the process */
 	int found;
+};
+
+/* What is asked of one stream. */
+struct need {
+	const struct evbus__set *set;
+	uint64_t gate;
+	unsigned kind;
+	uint32_t mark;			/* of members that must move */
+	int ordered;			/* one of these stands after others */
 };
 
 /* The id of the thread that runs the reader, or 0. */
@@ -97,6 +110,53 @@ must_move(const struct evbus__member *member, unsigned kind, uint64_t gate)
 	    (kind == EVBUS__WAIT_FLUSH || member->stall_ns == 0);
 }
 
+static void
+visit_member(struct search *search, struct need *need,
+    const struct evbus__member *member)
+{
+	member->ahead->search = need->mark;
+	if (evbus__ahead_count(member->ahead) > 0)
+		need->ordered = 1;
+	visit(search, evbus__publisher_by_id(search->context,
+	    runner(member->reader, search->alone)));
+}
+
+/* Does a reader that must move stand after this lossy one, which is behind? */
+static int
+is_waited_for(const struct need *need, const struct evbus__member *member)
+{
+	const struct evbus__ahead *ahead;
+	uint32_t i;
+
+	if (EVBUS_LOAD(&member->cursor->next, RELAXED) >= need->gate)
+		return 0;
+	for (i = 0; i < need->set->count; i++) {
+		ahead = need->set->member[i].ahead;
+		if (ahead->search == need->mark &&
+		    evbus__stands_after(ahead, member->cursor->reader))
+			return 1;
+	}
+	return 0;
+}
+
+/* Visit the lossy ones that are waited for; how many were not known yet. */
+static uint32_t
+visit_lossy(struct search *search, struct need *need)
+{
+	const struct evbus__member *member;
+	uint32_t i, visited = 0;
+
+	for (i = need->set->gating; i < need->set->count; i++) {
+		member = &need->set->member[i];
+		if (member->ahead->search != need->mark &&
+		    is_waited_for(need, member)) {
+			visit_member(search, need, member);
+			visited++;
+		}
+	}
+	return visited;
+}
+
 /* Who must move before the gate of a stream reaches `gate`? */
 static void
 visit_stream(struct search *search, unsigned kind, uint32_t number,
@@ -106,15 +166,18 @@ visit_stream(struct search *search, unsigned kind, uint32_t number,
 	struct evbus__stream *stream = evbus__stream_number(context, number);
 	struct evbus__epoch_record *record =
 	    &evbus__thread_of(context, search->self)->epoch;
-	const struct evbus__set *set;
+	struct need need = {
+		NULL, gate, kind, ++context->streams->searches, 0
+	};
 	uint32_t i;
 
 	evbus__epoch_begin(&context->epoch, record);
-	set = EVBUS_LOAD(&stream->set, ACQUIRE);		/* SET */
-	for (i = 0; i < set->gating; i++)
-		if (must_move(&set->member[i], kind, gate))
-			visit(search, evbus__publisher_by_id(context,
-			    runner(set->member[i].reader, search->alone)));
+	need.set = EVBUS_LOAD(&stream->set, ACQUIRE);		/* SET */
+	for (i = 0; i < need.set->gating; i++)
+		if (must_move(&need.set->member[i], kind, gate))
+			visit_member(search, &need, &need.set->member[i]);
+	while (need.ordered && visit_lossy(search, &need) > 0)
+		;
 	evbus__epoch_end(&context->epoch, record);
 	visit_claims(search, number, gate);
 }

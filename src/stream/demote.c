@@ -43,18 +43,22 @@ evbus__member_gates(const struct evbus__member *member)
 }
 
 void
-evbus__demotion_reset(struct evbus__cursor *cursor)
+evbus__demotion_reset(const struct evbus__member *member)
 {
+	struct evbus__cursor *cursor = member->cursor;
+
 	EVBUS_STORE(&cursor->demoted, 0, RELAXED);
 	EVBUS_STORE(&cursor->stalled_at, 0, RELAXED);
+	EVBUS_STORE(&cursor->demotable, (uint32_t)is_demotable(member),
+	    RELAXED);
 }
 
 /*
  * Since when has somebody been held up with the cursor at `next`?
  * DEMOTE: release and acquire of stalled_at: the time is not an older one.
  */
-static int64_t
-stalled_since(struct evbus__cursor *cursor, uint64_t next, int64_t now)
+int64_t
+evbus__stalled_since(struct evbus__cursor *cursor, uint64_t next, int64_t now)
 {
 	uint64_t at = EVBUS_LOAD(&cursor->stalled_at, ACQUIRE);
 
@@ -83,7 +87,7 @@ is_late(const struct evbus__member *member, uint64_t need, uint64_t gate,
 	if (member->stall_ns == 0 || next >= gate)
 		return 0;
 	now = evbus__os_now();
-	until = stalled_since(member->cursor, next, now);
+	until = evbus__stalled_since(member->cursor, next, now);
 	until = until > INT64_MAX - member->stall_ns ? INT64_MAX :
 	    until + member->stall_ns;
 	if (now >= until)
@@ -107,8 +111,14 @@ evbus__demote_late(struct evbus__stream *stream, const struct evbus__set *set,
 		    !is_late(member, need, gate, &due))
 			continue;
 		EVBUS__DELAY(demote);
-		EVBUS_STORE(&member->cursor->demoted, 1, RELAXED);
+		/* AFTER: release, partner look_at() in after.c. */
+		EVBUS_STORE(&member->cursor->demoted, 1, RELEASE);
 		evbus__space_wake(stream->pub.ctl);
+		/* AFTER: demoted, light fence, waiters. */
+		EVBUS_FENCE_LIGHT(stream->pub.fence_full);
+		if (EVBUS_LOAD(&stream->pub.ctl->waiters, RELAXED) &
+		    EVBUS__WAITS_AFTER)
+			evbus__after_wake(stream, set);
 	}
 	return due;
 }

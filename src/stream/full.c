@@ -93,28 +93,32 @@ try_once(struct evbus__stream *stream, struct evbus_publisher *publisher,
 	return result;
 }
 
-/* Sleep until the gate may have moved, or a reader may be demoted; 0, or
- * EVBUS_ETIMEDOUT. */
+/* Sleep until the gate may have moved, or a reader may be demoted or told of;
+ * 0, or EVBUS_ETIMEDOUT. */
 static int
 sleep_for_gate(struct evbus__stream *stream, struct evbus_publisher *publisher,
     unsigned kind, uint64_t gate, int64_t deadline)
 {
 	struct evbus_ring_ctl *ctl = stream->pub.ctl;
-	int64_t due = EVBUS_FOREVER;
+	int64_t due = EVBUS_FOREVER, report = EVBUS_FOREVER;
 	uint32_t word;
 
 	/* SPACE: see evbus__space_wake(). */
 	word = EVBUS_LOAD(&ctl->space, ACQUIRE);
 	EVBUS__DELAY(space_arm);
-	(void)EVBUS_FETCH_OR(&ctl->waiters, 1, ACQ_REL);
+	(void)EVBUS_FETCH_OR(&ctl->waiters, EVBUS__WAITS_SPACE, ACQ_REL);
 	EVBUS__DELAY(space_mark);
 	/* Without a lossless reader it is a commit that makes room. */
 	evbus__park_mark(ctl);
 	evbus__fence_heavy();
 	/* As for a tail that lies a ring's length above the gate. */
-	if (kind != EVBUS__WAIT_FLUSH)
+	if (kind != EVBUS__WAIT_FLUSH) {
+		report = evbus__stall_due(stream, publisher, gate);
 		due = evbus__gate_due(stream, publisher, kind ==
 		    EVBUS__WAIT_POOL ? 0 : gate + stream->pub.mask + 1, gate);
+	}
+	if (due == EVBUS_FOREVER || (report != EVBUS_FOREVER && report < due))
+		due = report;
 	if (evbus__gate_now(stream, publisher) >= gate ||
 	    EVBUS_LOAD(&stream->context->state, RELAXED) != EVBUS__OPEN)
 		return 0;
@@ -157,6 +161,10 @@ evbus__gate_wait(struct evbus__stream *stream,
 	pause_while_closing(stream);
 	if (result == 0 && evbus__has_passed(deadline))
 		result = EVBUS_ETIMEDOUT;
+	/* It may have slept for longer than it wanted to: what is to be told is
+	 * told before the time runs out, or the reader is demoted. */
+	if (kind != EVBUS__WAIT_FLUSH)
+		(void)evbus__stall_due(stream, publisher, gate);
 	return result;
 }
 

@@ -36,9 +36,9 @@ oldest_claim(const struct evbus__context *context, uint32_t stream,
 	return found;
 }
 
-/* The reader that stands lowest, below `gate`; NULL: none.  In a section. */
-static const struct evbus__member *
-lowest_reader(const struct evbus__set *set, uint64_t gate, uint64_t *sequence)
+const struct evbus__member *
+evbus__lowest_reader(const struct evbus__stream *stream,
+    const struct evbus__set *set, uint64_t gate, uint64_t *sequence)
 {
 	const struct evbus__member *found = NULL;
 	uint64_t next;
@@ -47,8 +47,9 @@ lowest_reader(const struct evbus__set *set, uint64_t gate, uint64_t *sequence)
 	*sequence = gate;
 	for (i = 0; i < set->gating; i++) {
 		next = EVBUS_LOAD(&set->member[i].cursor->next, RELAXED);
-		if (next < *sequence &&
-		    evbus__member_gates(&set->member[i])) {
+		if ((next < *sequence || (found != NULL &&
+		    next == *sequence && evbus__member_waits(stream, found,
+		    next))) && evbus__member_gates(&set->member[i])) {
 			*sequence = next;
 			found = &set->member[i];
 		}
@@ -88,8 +89,8 @@ evbus__describe_holder(struct evbus__stream *stream,
 
 	publisher = oldest_claim(context, stream->pub.number, gate, &claimed);
 	evbus__epoch_begin(&context->epoch, record);
-	member = lowest_reader(EVBUS_LOAD(&stream->set, ACQUIRE),	/* SET */
-	    gate, &next);
+	member = evbus__lowest_reader(stream,
+	    EVBUS_LOAD(&stream->set, ACQUIRE), gate, &next);	/* SET */
 	if (publisher != NULL && claimed <= next)
 		(void)snprintf(text, size, "thread number %u (%u to the "
 		    "system) claimed sequence %llu and has not committed it",

@@ -161,6 +161,10 @@ start_counters(struct evbus__cursor *cursor, uint64_t start)
 	cursor->holes = 0;
 	cursor->lost = 0;
 	cursor->lag_max = 0;
+	/* Relaxed: `used` is stored after it. */
+	EVBUS_STORE(&cursor->lost_from, 0, RELAXED);
+	/* Who had it before has ended his stall; `used` is stored after it. */
+	EVBUS_STORE(&cursor->stall, 0, RELAXED);
 	cursor->start = start;
 	cursor->seen = start;
 }
@@ -179,7 +183,7 @@ evbus__stream_join(struct evbus__stream *stream, struct evbus_publisher *self,
 		return evbus__fail(EVBUS_ENOMEM, "no memory for a cursor in "
 		    "stream \"%s\"", stream->pattern);
 	cursor->lossy = (uint32_t)lossy;
-	evbus__demotion_reset(cursor);
+	evbus__demotion_reset(member);
 	EVBUS_STORE(&cursor->pin, 0, RELAXED);
 	held = EVBUS_LOAD(&ctl->limit, RELAXED) - capacity;
 	EVBUS_STORE(&cursor->next, held, RELAXED);
@@ -200,6 +204,7 @@ evbus__stream_join(struct evbus__stream *stream, struct evbus_publisher *self,
 	start_counters(cursor, chosen);
 	EVBUS__DELAY(join_start);
 	EVBUS_STORE(&cursor->next, chosen, RELEASE);
+	/* AFTER: release, partner look_at() in after.c. */
 	EVBUS_STORE(&cursor->used, 1, RELEASE);
 	/* The gate may have stood still for us. */
 	evbus__space_wake(ctl);

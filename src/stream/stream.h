@@ -7,6 +7,7 @@
 #define EVBUS_SRC_STREAM_H
 
 #include <evbus/claim.h>
+#include <evbus/stall.h>
 #include <evbus/stream.h>
 
 #include "base/map.h"
@@ -17,12 +18,33 @@
 
 #define EVBUS__STREAM_MAGIC	0x65765354u
 #define EVBUS__LIMIT_CLOSED	UINT64_C(0)
+#define EVBUS__AHEAD_MAX	8u
+
+/* Bits of a control block's waiters. */
+#define EVBUS__WAITS_SPACE	1u
+#define EVBUS__WAITS_AFTER	2u
+#define EVBUS__WAITS_STALLED	0x100u	/* one told stall */
 
 /* The line of code that subscribed last; stays with the reader's memory. */
 struct evbus__where {
 	const char *file;		/* atomic; NULL: nobody did */
 	uint32_t line;			/* atomic */
 };
+
+/* The readers that one stands after; with the reader's memory. */
+struct evbus__ahead {
+	uint32_t count;			/* constant while open; 0: none */
+	uint32_t reader[EVBUS__AHEAD_MAX]; /* atomic: index + 1; 0: closed */
+	uint32_t search;		/* mark of deadlock.c, under its lock */
+};
+
+static inline uint32_t
+evbus__ahead_count(const struct evbus__ahead *ahead)
+{
+	/* Atomic, since a cursor that could not leave a set, for lack of
+	 * memory, still names it when the reader's memory is used again. */
+	return EVBUS_LOAD(&ahead->count, RELAXED);
+}
 
 /* One cursor in a stream. */
 struct evbus__member {
@@ -32,6 +54,7 @@ struct evbus__member {
 	uint64_t max_lag;		/* 0: none; at most the capacity */
 	int64_t stall_ns;		/* 0: none */
 	const struct evbus__where *where;
+	struct evbus__ahead *ahead;
 };
 
 /* All cursors in a stream, the gating ones first; swapped whole. */
@@ -75,6 +98,11 @@ struct evbus__streams {
 	uint32_t limit;
 	unsigned char *visited;		/* scratch of deadlock.c, by thread */
 	uint32_t *queue;
+	uint32_t searches;		/* streams that it looked at */
+	int64_t stall_report_ns;	/* -1: never */
+	/* Publish a report (given by layer 4); atomic; NULL: nobody asked. */
+	void (*tell)(struct evbus__context *, const struct evbus_stall *,
+	    int over);
 	struct evbus__stream *stream[];	/* number - 1 */
 };
 
@@ -118,7 +146,7 @@ void evbus__stream_leave(struct evbus__stream *, struct evbus_publisher *self,
 
 /* demote.c; called in a section, with the set of that section. */
 int evbus__member_gates(const struct evbus__member *);
-void evbus__demotion_reset(struct evbus__cursor *);
+void evbus__demotion_reset(const struct evbus__member *);
 /*
  * Demote readers that are too far behind for a tail of `need` (0: none), and
  * those that stand below `gate` since too long; returns when the next is due,
@@ -129,10 +157,29 @@ int64_t evbus__demote_late(struct evbus__stream *, const struct evbus__set *,
 /* The tail beyond which a reader's max_lag is passed. */
 uint64_t evbus__lag_limit(const struct evbus__set *);
 
+/* Since when has somebody been held up with the cursor at `next`? */
+int64_t evbus__stalled_since(struct evbus__cursor *, uint64_t next,
+    int64_t now);
+
+/* stall.c: tell of readers that hold publishers up (STALL). */
+/* Of who keeps the gate below `gate`, if it is time; when to look again, or
+ * EVBUS_FOREVER.  No section. */
+int64_t evbus__stall_due(struct evbus__stream *, struct evbus_publisher *,
+    uint64_t gate);
+/* It moved, or was closed; tell, if its stall was told. */
+void evbus__stall_over(struct evbus__stream *, struct evbus__cursor *,
+    const struct evbus__where *, uint32_t flags);
+
 /* holder.c: who keeps the gate below `gate`; no section. */
 void evbus__describe_holder(struct evbus__stream *,
     struct evbus_publisher *self, uint64_t gate, char *text, size_t size);
 #define EVBUS__HOLDER_MAX	160	/* bytes of that */
+/*
+ * The reader that stands lowest, below `gate`; NULL: none.  Of several not one
+ * that waits there for those that it stands after.  In a section.
+ */
+const struct evbus__member *evbus__lowest_reader(const struct evbus__stream *,
+    const struct evbus__set *, uint64_t gate, uint64_t *sequence);
 
 /* full.c */
 int evbus__claim_slow(struct evbus__stream *, struct evbus_publisher *,
@@ -140,8 +187,33 @@ int evbus__claim_slow(struct evbus__stream *, struct evbus_publisher *,
 /* `kind`: EVBUS__WAIT_SPACE, _POOL or _FLUSH. */
 int evbus__gate_wait(struct evbus__stream *, struct evbus_publisher *,
     unsigned kind, uint64_t gate, int64_t deadline);
-/* A reader moved its cursor while publishers wait: let them look. */
+
+/* wake.c: a reader moved its cursor while publishers wait: let them look. */
 void evbus__space_wake(struct evbus_ring_ctl *);
+/* It moved its cursor while somebody waits: the bits that it saw. */
+void evbus__cursor_wake(struct evbus__stream *, struct evbus__cursor *,
+    const struct evbus__where *, uint32_t waiters);
+
+/* after.c: readers that stand after others (AFTER). */
+/*
+ * How far a reader at `next` may go, at most to `until`; *uncovered is lowered
+ * to the first sequence that those ahead lost, or may never look at.
+ */
+uint64_t evbus__after_until(const struct evbus__stream *,
+    const struct evbus__ahead *, uint64_t next, uint64_t until,
+    uint64_t *uncovered);
+/* The reader is about to sleep, and may be waiting for others' cursors. */
+void evbus__after_mark(struct evbus_ring_ctl *);
+/* Wake those; in a section, with the set of that section. */
+void evbus__after_wake(struct evbus__stream *, const struct evbus__set *);
+/* Does the member wait for others at `next`? */
+int evbus__member_waits(const struct evbus__stream *,
+    const struct evbus__member *, uint64_t next);
+/* May it not go on before this thread runs one of those ahead of it? */
+int evbus__after_own(const struct evbus__stream *,
+    const struct evbus__ahead *, uint64_t next, const struct evbus_publisher *);
+/* Does it stand after the reader of that index? */
+int evbus__stands_after(const struct evbus__ahead *, uint32_t reader);
 
 /* hole.c: give up sequences that this thread claimed. */
 void evbus__make_hole(struct evbus__stream *, struct evbus_publisher *,

@@ -208,6 +208,20 @@ check_same(struct evbus_topic *topic, const struct evbus_topic_options *options,
 }
 
 int
+evbus__topic_own(struct evbus__context *context, struct evbus_publisher *self,
+    const char *name, struct evbus_topic **result)
+{
+	static const struct evbus_topic_options defaults;
+	struct evbus_topic *topic = find(context, self, name, strlen(name));
+
+	if (topic == NULL)
+		return make(context, self, name, strlen(name), &defaults,
+		    result);
+	*result = topic;
+	return 0;
+}
+
+int
 evbus__topic_get(struct evbus__context *context, const char *name,
     const struct evbus_topic_options *options, struct evbus_topic **result)
 {

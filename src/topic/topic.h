@@ -45,6 +45,10 @@ void evbus__topics_destroy(struct evbus__context *);
 int evbus__topic_get(struct evbus__context *, const char *name,
     const struct evbus_topic_options *, struct evbus_topic **);
 
+/* The same for a name that belongs to the bus, with the lock held. */
+int evbus__topic_own(struct evbus__context *, struct evbus_publisher *,
+    const char *name, struct evbus_topic **);
+
 static inline uint32_t
 evbus__topic_id(const struct evbus_topic *topic)
 {

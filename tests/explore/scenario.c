@@ -39,7 +39,8 @@ scenario_open(const struct evbus_options *given, int cold)
 	set_default(&options.max_timers, 2);
 	options.max_publishers = (uint32_t)explore_fibers() + 1;
 	options.max_streams = 2;
-	options.ring_memory = 8192;
+	if (options.ring_memory == 0)
+		options.ring_memory = 8192;
 	options.name_memory = 16 * options.max_topics;
 	set_default(&options.stream.capacity, 4);
 	set_default(&options.stream.max_payload, 32);

@@ -136,11 +136,17 @@ void scenario_finish(void);
 	S(retained_x_retained) S(retained_x_unsubscribe) \
 	S(fd_x_publish) S(fd_x_publish_two) S(fd_x_publish_edge) \
 	S(fd_x_producers) S(fd_x_budget) S(fd_x_subscribe) S(fd_x_open) \
-	S(fd_x_fd) S(fd_x_unsubscribe) S(fd_x_close) S(fd_x_reader) S(fd_x_reader_next) \
+	S(fd_x_fd) S(fd_x_unsubscribe) S(fd_x_close) S(fd_x_reader) \
+	S(fd_x_reader_next) \
 	S(fd_x_reader_close) \
 	S(timer_x_cancel) S(timer_x_cancel_late) S(timer_x_run) \
 	S(timer_x_arm_due) S(timer_x_close) S(timer_x_close_at_once) \
-	S(timer_x_close_arm) S(timer_x_arm) S(timer_x_worker)
+	S(timer_x_close_arm) S(timer_x_arm) S(timer_x_worker) \
+	S(after_x_publish) S(after_x_next) S(after_x_wake) \
+	S(after_x_wake_next) S(after_x_wake_lossy) S(after_x_close) \
+	S(after_x_reuse) S(after_x_flag) \
+	S(after_x_leave) S(after_x_join) S(after_x_demote) S(after_x_lap) \
+	S(stall_x_move) S(stall_x_stall) S(stall_x_leave)
 
 #define SCENARIO__DECLARE(name) extern const struct explore_test name;
 SCENARIOS(SCENARIO__DECLARE)

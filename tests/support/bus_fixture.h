@@ -25,6 +25,7 @@
 #include <evbus/bus.h>
 #include <evbus/publish.h>
 #include <evbus/reader.h>
+#include <evbus/stall.h>
 #include <evbus/timer.h>
 #include <evbus/topic.h>
 #include <evbus/worker.h>
