@@ -131,14 +131,21 @@ draw_by_priority(const int *candidate, int n)
 int
 explore__choose_fiber(const int *candidate, int n, int current_enabled)
 {
+	unsigned asleep, skip = 0;
 	uint64_t r;
-	int drawn = 0;
+	int drawn = 0, i;
 
 	if (!ex.switching && (n > 1 || ex.options.strategy == EXPLORE_SLEEP))
 		return explore__choose_but(n, 0, ~1u);
 	if (ex.options.strategy == EXPLORE_SLEEP)
 		return explore__sleep_choose(candidate, n);
-	if (n == 1)
+	asleep = explore__preempt_asleep();
+	for (i = 0; asleep != 0 && i < n; i++)
+		if ((asleep & 1u << candidate[i]) != 0)
+			skip |= 1u << i;
+	if (skip == (1u << n) - 1)
+		ex.pruned = 1;
+	if (n == 1 || ex.pruned)
 		return 0;
 	if (drawing()) {
 		r = explore__random();
@@ -150,7 +157,9 @@ explore__choose_fiber(const int *candidate, int n, int current_enabled)
 		else
 			drawn = (int)(r % (unsigned)n);
 	}
-	return explore__choose_but(n, drawn, 0);
+	while ((skip & 1u << drawn) != 0)
+		drawn++;
+	return explore__choose_but(n, drawn, skip);
 }
 
 int
@@ -258,6 +267,7 @@ reset(void)
 	explore__names_reset();
 	explore__fibers_reset();
 	explore__sleep_reset();
+	explore__preempt_reset();
 	explore__seen_reset();
 	ex.current = 0;
 	ex.steps = 0;
@@ -284,6 +294,7 @@ explore__run_one(void)
 	}
 	ex.current = 0;
 	explore__sleep_end();
+	explore__preempt_end();
 	if (ex.failed)
 		explore__fibers_abandon();
 	else if (ex.test->finish != NULL) {

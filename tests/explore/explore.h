@@ -102,7 +102,10 @@ enum explore_forget {
 	EXPLORE_FORGET_ORDER,	/* which store comes before a store */
 	EXPLORE_FORGET_BUDGET,	/* how many preemptions are left */
 	EXPLORE_FORGET_RUNNING,	/* which fiber goes on for nothing */
-	EXPLORE_FORGET_FREED	/* that memory was freed */
+	EXPLORE_FORGET_FREED,	/* that memory was freed */
+	EXPLORE_FORGET_CONFLICT,	/* that a read depends on a write */
+	EXPLORE_FORGET_COST,	/* that a switch may cost nothing */
+	EXPLORE_FORGET_ASLEEP	/* who sleeps */
 };
 
 #define EXPLORE_SCHEDULE_MAX	16384

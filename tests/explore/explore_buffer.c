@@ -79,8 +79,11 @@ show_marked(void)
 			hidden[i].show = hidden[k].show &&
 			    is_before(&hidden[i], &hidden[k]);
 	for (i = 0; i < nhidden; i++) {
-		if (hidden[i].show)
+		if (hidden[i].show) {
+			explore__touch_only((void *)hidden[i].word,
+			    EXPLORE_WRITES);
 			explore__store_show(hidden[i].store);
+		}
 		else
 			hidden[left++] = hidden[i];
 	}

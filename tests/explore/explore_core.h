@@ -198,9 +198,20 @@ uint64_t explore__plain_load(const volatile void *, unsigned size,
 uint64_t explore__peek(const volatile void *, unsigned size);
 void explore__poke(volatile void *, unsigned size, uint64_t v);
 
-/* explore_sleep.c: what the running transition reads or writes. */
+/* explore_foot.c: what the running transition reads or writes. */
+enum explore_touch { EXPLORE_READS, EXPLORE_WRITES, EXPLORE_ADDS };
 void explore__touch(const volatile void *, unsigned size, int writes);
+void explore__touch_only(const volatile void *, enum explore_touch);
 void explore__touch_all(void);
+
+/* explore_preempt.c: who was preempted, and sleeps. */
+void explore__preempt_reset(void);
+void explore__preempt_end(void);
+void explore__preempt_arrive(int running);
+unsigned explore__preempt_asleep(void);
+void explore__preempt_taken(int id);
+
+/* explore_sleep.c */
 void explore__sleep_reset(void);
 void explore__sleep_end(void);
 int explore__sleep_choose(const int *candidate, int n);

@@ -162,6 +162,7 @@ advance_idle(void)
 	}
 	if (to_ns == INT64_MAX)
 		fail_deadlock();
+	explore__touch_only(&ex.now_ns, EXPLORE_WRITES);
 	if (to_ns > ex.now_ns)
 		ex.now_ns = to_ns;
 	for (id = 1; id <= ex.test->nthreads; id++) {
@@ -236,9 +237,15 @@ reschedule(int voluntary)
 			explore__stop();
 		advance_idle();
 	}
-	if (ex.switching && explore__seen(enabled && !voluntary ? self : 0))
-		ex.pruned = 1;
+	if (ex.switching) {
+		explore__preempt_arrive(enabled && (!voluntary ||
+		    ex.options.forget == EXPLORE_FORGET_COST) ? self : 0);
+		if (explore__seen(enabled && !voluntary ? self : 0))
+			ex.pruned = 1;
+	}
 	next = candidate[explore__choose_fiber(candidate, n, enabled)];
+	if (ex.switching)
+		explore__preempt_taken(next);
 	if (enabled && !voluntary && next != self)
 		ex.preemptions++;
 	f = &ex.fiber[next];
@@ -321,6 +328,7 @@ explore__loaded(struct fiber *f)
 	if (f->loaded)
 		return;
 	f->loaded = 1;
+	explore__touch_only(&ex.changes, EXPLORE_READS);
 	f->mark = foreign_changes(f);
 }
 
@@ -328,6 +336,7 @@ explore__loaded(struct fiber *f)
 void
 explore__changed(struct fiber *f)
 {
+	explore__touch_only(&ex.changes, EXPLORE_ADDS);
 	f->changes++;
 	ex.changes++;
 	ex.idle_ns = IDLE_NS;

@@ -118,6 +118,8 @@ explore__event_read(uint64_t what, uint64_t read)
 uint64_t
 explore__event_on(enum explore_object object, uint64_t read)
 {
+	explore__touch_only(&last[object], EXPLORE_WRITES);
+	explore__touch_only(&before[object], EXPLORE_READS);
 	last[object] = explore__event(last[object],
 	    explore__hash(before[object], read));
 	return last[object];
@@ -126,6 +128,7 @@ explore__event_on(enum explore_object object, uint64_t read)
 uint64_t
 explore__event_following(enum explore_object object)
 {
+	explore__touch_only(&last[object], EXPLORE_READS);
 	return explore__event(last[object], 0);
 }
 
@@ -134,6 +137,7 @@ explore__event_before(enum explore_object object)
 {
 	uint64_t event = explore__event(object, 1);
 
+	explore__touch_only(&before[object], EXPLORE_ADDS);
 	before[object] += event;
 	return event;
 }
@@ -141,6 +145,7 @@ explore__event_before(enum explore_object object)
 uint64_t
 explore__event_woken(enum explore_object object)
 {
+	explore__touch_only(&before[object], EXPLORE_READS);
 	return explore__event(object, explore__buffered() ?
 	    before[object] : 2);
 }
@@ -251,7 +256,7 @@ fiber_state(int id)
 }
 
 static uint64_t
-state_hash(int running)
+state_hash(int running, unsigned asleep)
 {
 	uint64_t h;
 	int id;
@@ -265,6 +270,8 @@ state_hash(int running)
 	}
 	if (!forgets(EXPLORE_FORGET_RUNNING))
 		h = explore__hash(h, (uint64_t)running);
+	if (!forgets(EXPLORE_FORGET_ASLEEP))
+		h = explore__hash(h, asleep);
 	return h != 0 ? h : 1;
 }
 
@@ -290,6 +297,38 @@ is_less(const struct entry *e, unsigned preemptions, unsigned stales)
 	    !forgets(EXPLORE_FORGET_BUDGET);
 }
 
+/* Where an entry for this state is, or could be; NULL: the table is full. */
+static struct entry *
+find(uint64_t state)
+{
+	struct entry *e;
+	unsigned i;
+
+	for (i = 0; i < PROBES; i++) {
+		e = &table[(state + i) % ENTRIES];
+		if (e->state == 0 || e->state == state)
+			return e;
+	}
+	return NULL;
+}
+
+/* Has this state been looked at, with no less left? */
+static int
+is_known(const struct entry *e, uint64_t state, unsigned preemptions,
+    unsigned stales)
+{
+	if (e == NULL || e->state != state)
+		return 0;
+	if (ex.options.check && e->check != state_check())
+		explore_fail("two states are taken for one");
+	if (is_less(e, preemptions, stales))
+		return 0;
+	/* What was left out then is left out again. */
+	if (e->pass != (uint8_t)ex.bound)
+		ex.withheld = 1;
+	return 1;
+}
+
 /*
  * At a scheduling point: 1 if there is nothing new behind it.  `running` may go
  * on without a preemption; 0: anybody may.
@@ -297,7 +336,7 @@ is_less(const struct entry *e, unsigned preemptions, unsigned stales)
 int
 explore__seen(int running)
 {
-	unsigned preemptions, stales = UNBOUNDED, i;
+	unsigned preemptions, stales = UNBOUNDED, asleep;
 	struct entry *e;
 	uint64_t state;
 
@@ -306,29 +345,25 @@ explore__seen(int running)
 	preemptions = (unsigned)(ex.bound - ex.preemptions);
 	if (ex.stale_bound >= 0)
 		stales = (unsigned)(ex.stale_bound - ex.stales);
-	state = state_hash(running);
-	for (i = 0; i < PROBES; i++) {
-		e = &table[(state + i) % ENTRIES];
-		if (e->state == 0 || e->state == state)
-			break;
+	asleep = explore__preempt_asleep();
+	state = state_hash(running, 0);
+	e = find(state);
+	if (is_known(e, state, preemptions, stales))
+		return 1;
+	if (asleep != 0) {
+		state = state_hash(running, asleep);
+		e = find(state);
+		if (is_known(e, state, preemptions, stales))
+			return 1;
 	}
-	if (i == PROBES)
+	if (e == NULL)
 		return 0;
 	if (e->state == 0) {
 		entries++;
 		e->state = state;
 		e->check = ex.options.check ? state_check() : 0;
-	} else {
-		if (ex.options.check && e->check != state_check())
-			explore_fail("two states are taken for one");
-		if (!is_less(e, preemptions, stales)) {
-			/* What was left out then is left out again. */
-			if (e->pass != (uint8_t)ex.bound)
-				ex.withheld = 1;
-			return 1;
-		}
-		if (e->preemptions > preemptions || e->stales > stales)
-			return 0;	/* more of one, less of the other */
+	} else if (e->preemptions > preemptions || e->stales > stales) {
+		return 0;	/* more of one, less of the other */
 	}
 	e->preemptions = (uint16_t)preemptions;
 	e->stales = (uint16_t)stales;

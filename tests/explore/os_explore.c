@@ -196,6 +196,7 @@ evbus__futex_wait(uint32_t *word, uint32_t value, int64_t deadline_ns)
 	    found ? NULL : "other value", "", 0);
 	if (!found)
 		return 0;
+	explore__touch(&ex.now_ns, sizeof ex.now_ns, 0);
 	if (deadline_ns >= 0 && deadline_ns <= ex.now_ns)
 		return EVBUS_ETIMEDOUT;
 	if (ex.options.spurious && f->spurious < SPURIOUS_MAX &&
