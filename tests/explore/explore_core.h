@@ -74,6 +74,7 @@ struct fiber {
 
 	uint64_t trace;		/* all that it did and read, as a hash */
 	int after;		/* its last operation was worth a switch */
+	int undrained;		/* may have stores in its buffer */
 	uint64_t priority;	/* random strategy, one of its modes */
 	jmp_buf jump;
 	ucontext_t context;
@@ -172,8 +173,8 @@ void explore__fibers_run(void);	/* comes back through ex.home only */
 /* A scheduling point before an operation; voluntary: a switch costs nothing. */
 void explore__point(const char *file, int line);
 /* The same before an access to these bytes. */
-void explore__point_at(const volatile void *, size_t size, const char *file,
-    int line);
+void explore__point_at(const volatile void *, size_t size, int drains,
+    const char *file, int line);
 void explore__block(enum fiber_state, const void *where, const char *file,
     int line);
 void explore__pause(const char *file, int line);
@@ -200,7 +201,7 @@ void explore__poke(volatile void *, unsigned size, uint64_t v);
 
 /* explore_foot.c: what the running transition reads or writes. */
 enum explore_touch { EXPLORE_READS, EXPLORE_WRITES, EXPLORE_ADDS };
-void explore__touch(const volatile void *, unsigned size, int writes);
+int explore__touch(const volatile void *, unsigned size, enum explore_touch);
 void explore__touch_only(const volatile void *, enum explore_touch);
 void explore__touch_all(void);
 
@@ -246,7 +247,7 @@ void explore__share_all(void);
 void explore__share_freed(void);
 int explore__is_shared(const volatile void *, size_t size);
 int explore__is_after(void);
-int explore__share(const volatile void *, int writes);
+int explore__share(const volatile void *, enum explore_touch);
 
 /* explore_clock.c */
 void explore__join(struct explore_clock *, const struct explore_clock *);

@@ -289,8 +289,8 @@ explore__point(const char *file, int line)
 }
 
 void
-explore__point_at(const volatile void *p, size_t size, const char *file,
-    int line)
+explore__point_at(const volatile void *p, size_t size, int drains,
+    const char *file, int line)
 {
 	struct fiber *f = explore__me();
 	int shared;
@@ -301,7 +301,7 @@ explore__point_at(const volatile void *p, size_t size, const char *file,
 		step(file, line);
 		return;
 	}
-	shared = explore__is_shared(p, size);
+	shared = explore__is_shared(p, size) || (drains && f->undrained);
 
 	ex.switching = shared || (f->after && explore__is_after());
 	explore__point(file, line);
@@ -369,7 +369,7 @@ explore_advance(int64_t ns)
 		explore__point("explore_advance", 0);
 		explore__share_all();
 	}
-	explore__touch(&ex.now_ns, sizeof ex.now_ns, 1);
+	explore__touch(&ex.now_ns, sizeof ex.now_ns, EXPLORE_WRITES);
 	explore__event(0, (uint64_t)ns);
 	ex.now_ns += ns;
 	if (ex.current != 0) {
@@ -456,6 +456,7 @@ explore__fibers_reset(void)
 		f->changes = 0;
 		f->trace = 0;
 		f->after = 1;
+		f->undrained = 0;
 		f->spurious = 0;
 		f->file = "the start";
 		f->line = 0;

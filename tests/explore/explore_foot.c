@@ -71,17 +71,22 @@ explore__touch_only(const volatile void *p, enum explore_touch kind)
 		add(&explore__foot, (uintptr_t)p & ~(uintptr_t)7, 0xff, kind);
 }
 
-void
-explore__touch(const volatile void *p, unsigned size, int writes)
+/* 1: the word is shared. */
+int
+explore__touch(const volatile void *p, unsigned size, enum explore_touch kind)
 {
 	uintptr_t address = (uintptr_t)p;
 	uint8_t bytes = (uint8_t)(((1u << size) - 1) << (address & 7));
 
-	if (!explore__share(p, writes) ||
-	    (!by_traces() && ex.options.strategy != EXPLORE_SLEEP))
-		return;
-	add(&explore__foot, address & ~(uintptr_t)7, by_traces() ? 0xff :
-	    bytes, writes ? EXPLORE_WRITES : EXPLORE_READS);
+	if (!explore__share(p, kind))
+		return 0;
+	/* Their results differ, and so do the traces. */
+	if (kind == EXPLORE_ADDS)
+		kind = EXPLORE_WRITES;
+	if (by_traces() || ex.options.strategy == EXPLORE_SLEEP)
+		add(&explore__foot, address & ~(uintptr_t)7,
+		    by_traces() ? 0xff : bytes, kind);
+	return 1;
 }
 
 void

@@ -120,7 +120,7 @@ explore__heap_fails(void)
 {
 	if (ex.current == 0 || heap.failures_at_first == 0)
 		return 0;
-	explore__touch(&heap.failures, sizeof heap.failures, 1);
+	explore__touch(&heap.failures, sizeof heap.failures, EXPLORE_WRITES);
 	if (heap.failures == 0 || explore__choose(2) == 0)
 		return 0;
 	heap.failures--;

@@ -359,7 +359,7 @@ explore__load(const volatile void *p, unsigned size, int order,
 
 	f = begin(&a, p, size);
 	explore__loaded(f);
-	explore__touch(p, size, 0);
+	explore__touch(p, size, EXPLORE_READS);
 	i = choose_store(&a, f, order, NULL, &age);
 	saw(&a, i, f, order);
 	v = (mem.store[i].value & a.mask) >> a.shift;
@@ -382,7 +382,7 @@ explore__load_newest(const volatile void *p, unsigned size)
 
 	f = begin(&a, p, size);
 	explore__loaded(f);
-	explore__touch(p, size, 1);
+	explore__touch(p, size, EXPLORE_WRITES);
 	i = explore__buffered() ?
 	    choose_store(&a, f, __ATOMIC_RELAXED, NULL, &age) :
 	    overlapping(a.place->newest, a.bytes);
@@ -402,10 +402,26 @@ explore__store(volatile void *p, unsigned size, uint64_t v, int order,
 	struct fiber *f;
 
 	f = begin(&a, p, size);
-	explore__touch(p, size, 1);
+	explore__touch(p, size, EXPLORE_WRITES);
 	explore__race(a.place->race, a.bytes, ACCESS_STORE, p);
 	append(&a, f, p, v, order, 0);
 	TRACE("store", p, size, v, order, NULL, file, line);
+}
+
+/* To a word that is not shared, or only added to: explore_share.c. */
+static void
+add_alone(const struct access *a, struct fiber *f, volatile void *p, uint64_t v)
+{
+	struct store *s;
+	uint64_t old = mem.store[a->place->newest].value;
+	uint64_t now = (old & ~a->mask) | ((old + (v << a->shift)) & a->mask);
+
+	s = store_new(a->place, a->bytes, now);
+	s->event = explore__event(a->place->word << 8 | a->bytes, v);
+	memset(s->seen, 0, sizeof s->seen);
+	explore__poke(p, a->size, now >> a->shift);
+	if (old != now)
+		explore__changed(f);
 }
 
 uint64_t
@@ -417,13 +433,21 @@ explore__modify(volatile void *p, unsigned size, int op, uint64_t v,
 	struct fiber *f;
 	uint64_t old;
 	uint32_t i;
-	int age;
+	int age, shared;
 
 	f = begin(&a, p, size);
 	explore__loaded(f);
-	explore__touch(p, size, 1);
+	shared = explore__touch(p, size, op == '+' &&
+	    success == __ATOMIC_RELAXED ? EXPLORE_ADDS : EXPLORE_WRITES);
 	if (explore__buffered())
 		explore__buffer_drain(ex.current);
+	if (op == '+' && success == __ATOMIC_RELAXED && !shared) {
+		explore__race(a.place->race, a.bytes, ACCESS_STORE, p);
+		add_alone(&a, f, p, v);
+		TRACE("add", p, size, v, success, NULL, file, line);
+		*done = 1;
+		return 0;
+	}
 	i = overlapping(a.place->newest, a.bytes);
 	old = (mem.store[i].value & a.mask) >> a.shift;
 	if (op == '?' && old != (expected & (a.mask >> a.shift))) {
@@ -465,7 +489,7 @@ explore__plain_store(volatile void *p, unsigned size, uint64_t v,
 	struct fiber *f;
 
 	f = begin(&a, p, size);
-	explore__touch(p, size, 1);
+	explore__touch(p, size, EXPLORE_WRITES);
 	explore__race(a.place->race, a.bytes, ACCESS_PLAIN_STORE, p);
 	append(&a, f, p, v, __ATOMIC_RELAXED, 0);
 	TRACE("plain store", p, size, v, -1, NULL, file, line);
@@ -482,7 +506,7 @@ explore__plain_load(const volatile void *p, unsigned size, const char *file,
 
 	f = begin(&a, p, size);
 	explore__loaded(f);
-	explore__touch(p, size, 0);
+	explore__touch(p, size, EXPLORE_READS);
 	explore__race(a.place->race, a.bytes, ACCESS_PLAIN_LOAD, p);
 	v = explore__peek(p, size);
 	i = overlapping(a.place->newest, a.bytes);

@@ -153,7 +153,7 @@ evbus__mutex_lock(struct evbus__mutex *m)
 		return;
 	}
 	explore__point("mutex_lock", 0);
-	explore__touch(&m->owner, sizeof m->owner, 1);
+	explore__touch(&m->owner, sizeof m->owner, EXPLORE_WRITES);
 	if (m->owner == ex.current + 1)
 		explore_fail("deadlock: fiber %d locks %s twice", ex.current,
 		    explore__place(m));
@@ -196,7 +196,7 @@ evbus__futex_wait(uint32_t *word, uint32_t value, int64_t deadline_ns)
 	    found ? NULL : "other value", "", 0);
 	if (!found)
 		return 0;
-	explore__touch(&ex.now_ns, sizeof ex.now_ns, 0);
+	explore__touch(&ex.now_ns, sizeof ex.now_ns, EXPLORE_READS);
 	if (deadline_ns >= 0 && deadline_ns <= ex.now_ns)
 		return EVBUS_ETIMEDOUT;
 	if (ex.options.spurious && f->spurious < SPURIOUS_MAX &&
@@ -242,7 +242,7 @@ evbus__futex_wake(uint32_t *word, int n)
 	if (ex.current == 0)
 		return;
 	explore__point("futex_wake", 0);
-	explore__touch(word, sizeof *word, 1);
+	explore__touch(word, sizeof *word, EXPLORE_WRITES);
 	event = explore__event((uintptr_t)word, 0);
 	if (explore__buffered())
 		explore__buffer_show_word(word);
@@ -265,7 +265,7 @@ evbus__os_now(void)
 	if (ex.current != 0) {
 		explore__loaded(f);
 		explore__event(0, (uint64_t)ex.now_ns);
-		explore__touch(&ex.now_ns, sizeof ex.now_ns, 0);
+		explore__touch(&ex.now_ns, sizeof ex.now_ns, EXPLORE_READS);
 		f->timed = 1;
 	}
 	return ex.now_ns;

@@ -53,6 +53,7 @@ static const struct row table[] = {
 	{ &toy_sb_sc, "", NONE, NULL },
 	{ &toy_sb_modify, "", C11, "assert" },
 	{ &toy_sb_other_modify, "", C11, "assert" },
+	{ &toy_sb_private, "", TSO | PSO | C11, "assert" },
 	{ &toy_section_seen, "", NONE, NULL },
 	{ &toy_overwritten, "", PSO | C11, "assert" },
 	{ &toy_r_one_fence, "", C11, "assert" },
@@ -93,7 +94,7 @@ static const struct row table[] = {
 static const struct explore_test *const many[] = {
 	&toy_sb_plain, &toy_sb_modify, &toy_iriw, &toy_coherence,
 	&toy_counter_apart, &toy_sleep_two_looks,
-	&toy_mutex_order, &toy_threes, &toy_late,
+	&toy_mutex_order, &toy_threes, &toy_late, &toy_adds,
 };
 
 /* They end in some way in all models. */
@@ -104,7 +105,7 @@ static const struct explore_test *const ended[] = {
 	&toy_sb_heavy, &toy_sb_sc, &toy_sb_other_modify, &toy_r_one_fence,
 	&toy_section_seen, &toy_overwritten,
 	&toy_memory_looked, &toy_mutex_counter, &toy_iriw_fences,
-	&toy_who_runs, &toy_freed_late,
+	&toy_who_runs, &toy_freed_late, &toy_adds,
 };
 
 #define BOUND_MAX	3
