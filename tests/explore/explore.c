@@ -163,7 +163,7 @@ explore__choose_fiber(const int *candidate, int n, int current_enabled)
 }
 
 int
-explore__choose_store(int n)
+explore__choose_store(int n, unsigned skip)
 {
 	uint64_t r;
 	int drawn = 0;
@@ -173,7 +173,9 @@ explore__choose_store(int n)
 		if ((r >> 32) % (1u << ex.stale_shift) == 0)
 			drawn = 1 + (int)(r % (unsigned)(n - 1));
 	}
-	return explore__choose_but(n, drawn, 0);
+	while ((skip & 1u << drawn) != 0)
+		drawn++;
+	return explore__choose_but(n, drawn, skip);
 }
 
 /* End of the execution: back to explore__run_one(). */

@@ -105,7 +105,7 @@ enum explore_forget {
 	EXPLORE_FORGET_FREED,	/* that memory was freed */
 	EXPLORE_FORGET_CONFLICT,	/* that a read depends on a write */
 	EXPLORE_FORGET_COST,	/* that a switch may cost nothing */
-	EXPLORE_FORGET_ASLEEP	/* who sleeps */
+	EXPLORE_FORGET_TOLD	/* what a store tells beside its value */
 };
 
 #define EXPLORE_SCHEDULE_MAX	16384

@@ -158,7 +158,7 @@ void explore__catch_signals(void);
 void explore__run_one(void);
 int explore__choose(int n);
 int explore__choose_fiber(const int *candidates, int n, int current_enabled);
-int explore__choose_store(int n);
+int explore__choose_store(int n, unsigned skip);
 int explore__choose_but(int n, int drawn, unsigned skip);
 void explore__stop(void) __attribute__((__noreturn__));
 uint64_t explore__random(void);

@@ -238,8 +238,9 @@ reschedule(int voluntary)
 		advance_idle();
 	}
 	if (ex.switching) {
-		explore__preempt_arrive(enabled && (!voluntary ||
-		    ex.options.forget == EXPLORE_FORGET_COST) ? self : 0);
+		explore__preempt_arrive(enabled && !voluntary ? self :
+		    ex.options.forget == EXPLORE_FORGET_COST ?
+		    candidate[0] : 0);
 		if (explore__seen(enabled && !voluntary ? self : 0))
 			ex.pruned = 1;
 	}

@@ -270,8 +270,7 @@ state_hash(int running, unsigned asleep)
 	}
 	if (!forgets(EXPLORE_FORGET_RUNNING))
 		h = explore__hash(h, (uint64_t)running);
-	if (!forgets(EXPLORE_FORGET_ASLEEP))
-		h = explore__hash(h, asleep);
+	h = explore__hash(h, asleep);
 	return h != 0 ? h : 1;
 }
 

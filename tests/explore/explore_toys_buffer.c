@@ -132,6 +132,41 @@ add_second(void)
 	toy.got[3] = (uint32_t)EVBUS_LOAD(&toy.word[1], RELAXED);
 }
 
+/* The same value twice; who reads the first knows what was before it. */
+static void
+told_write(void)
+{
+	EVBUS_STORE(&toy.data, 1, RELAXED);
+	EVBUS_STORE(&toy.flag, 1, RELEASE);
+	EVBUS_STORE(&toy.flag, 1, RELAXED);
+}
+
+static void
+told_read(void)
+{
+	toy.got[1] = EVBUS_LOAD(&toy.flag, ACQUIRE);
+	toy.got[2] = EVBUS_LOAD(&toy.data, RELAXED);
+}
+
+/* One way to a state is gone while a fiber sleeps, another while none does. */
+static void
+ways_first(void)
+{
+	EVBUS_STORE(&toy.word[0], 1, RELAXED);
+	toy.got[1] = EVBUS_LOAD(&toy.left, RELAXED);
+	EVBUS_STORE(&toy.word[1], 1, RELAXED);
+	toy.got[2] = EVBUS_LOAD(&toy.right, RELAXED);
+}
+
+static void
+ways_second(void)
+{
+	EVBUS_STORE(&toy.left, 1, RELAXED);
+	toy.got[3] = (uint32_t)EVBUS_LOAD(&toy.word[1], RELAXED);
+	EVBUS_STORE(&toy.right, 1, RELAXED);
+	toy.got[4] = (uint32_t)EVBUS_LOAD(&toy.word[0], RELAXED);
+}
+
 /* Where both stand the same, it matters who goes on for nothing. */
 static void
 runs_first(void)
@@ -195,3 +230,6 @@ TOY(overwritten, "a store that overwrites another", toy_setup, over_finish,
 TOY(sb_private, "a modify of a private word is no fence", toy_setup,
     sb_private_finish, own_store, own_modify);
 TOY(adds, "additions change places", toy_setup, NULL, add_first, add_second);
+TOY(told_twice, "a value that tells more the first time", toy_setup, NULL,
+    told_write, told_read);
+TOY(ways, "four words that cross", toy_setup, NULL, ways_first, ways_second);

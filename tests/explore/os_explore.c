@@ -391,13 +391,14 @@ void
 explore_run_thread(void)
 {
 	thread.body(thread.arg);
-	EVBUS_STORE(&thread.ended, 1, RELEASE);
+	EVBUS_STORE(&thread.ended, 1, SEQ_CST);
 }
 
 void
 evbus__os_thread_join(struct evbus__os_thread *t)
 {
 	(void)t;
-	while (EVBUS_LOAD(&thread.ended, ACQUIRE) == 0 && ex.current != 0)
+	/* The system knows who has ended: there is no old answer. */
+	while (EVBUS_LOAD(&thread.ended, SEQ_CST) == 0 && ex.current != 0)
 		EVBUS_SPIN();
 }
