@@ -64,7 +64,8 @@
 
 #include "explore_memory.h"
 
-#define ENTRIES		((size_t)1 << 23)
+#define ENTRIES		((size_t)1 << 23)	/* at most */
+#define ENTRIES_FIRST	((size_t)1 << 12)	/* then as many as it takes */
 #define PROBES		32
 #define UNBOUNDED	UINT16_MAX
 #define CALL_SAVED	5	/* registers, at most, below a frame */
@@ -78,8 +79,9 @@ struct entry {
 };
 
 static struct entry *table;
+static size_t size;		/* of the table; a power of two */
 static int on;
-static uint64_t entries, forgotten;
+static uint64_t entries;
 static uint64_t generation;	/* part of a state: older ones are forgotten */
 static uint64_t last[OBJECTS];	/* event on an object that others follow */
 static uint64_t before[OBJECTS];	/* sum of those they need not follow */
@@ -170,28 +172,30 @@ explore__event_all(void)
 	}
 }
 
+/* An empty table of n entries instead of the one that there is. */
+static void
+table_make(size_t n)
+{
+	if (table != NULL)
+		(void)munmap(table, size * sizeof *table);
+	size = n;
+	table = mmap(NULL, size * sizeof *table, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (table == MAP_FAILED) {
+		perror("explore: table of states");
+		exit(2);
+	}
+}
+
 void
 explore__seen_forget(void)
 {
 	on = ex.options.strategy == EXPLORE_DFS && !ex.replaying &&
 	    !ex.options.again;
 	generation++;
-	forgotten += entries;
 	entries = 0;
-	if (!on)
-		return;
-	if (table == NULL) {
-		table = mmap(NULL, ENTRIES * sizeof *table,
-		    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
-		    MAP_NORESERVE, -1, 0);
-		if (table == MAP_FAILED) {
-			perror("explore: table of states");
-			exit(2);
-		}
-	} else if (forgotten > 0) {
-		(void)madvise(table, ENTRIES * sizeof *table, MADV_DONTNEED);
-		forgotten = 0;
-	}
+	if (on)
+		table_make(ENTRIES_FIRST);
 }
 
 void
@@ -304,11 +308,26 @@ find(uint64_t state)
 	unsigned i;
 
 	for (i = 0; i < PROBES; i++) {
-		e = &table[(state + i) % ENTRIES];
+		e = &table[(state + i) & (size - 1)];
 		if (e->state == 0 || e->state == state)
 			return e;
 	}
 	return NULL;
+}
+
+/* Half of the table is in use: one of twice the size. */
+static void
+grow(void)
+{
+	struct entry *old = table, *e;
+	size_t n = size, i;
+
+	table = NULL;
+	table_make(2 * n);
+	for (i = 0; i < n; i++)
+		if (old[i].state != 0 && (e = find(old[i].state)) != NULL)
+			*e = old[i];
+	(void)munmap(old, n * sizeof *old);
 }
 
 /* Has this state been looked at, with no less left? */
@@ -344,6 +363,8 @@ explore__seen(int running)
 	preemptions = (unsigned)(ex.bound - ex.preemptions);
 	if (ex.stale_bound >= 0)
 		stales = (unsigned)(ex.stale_bound - ex.stales);
+	if (entries > size / 2 && size < ENTRIES)
+		grow();
 	asleep = explore__preempt_asleep();
 	state = state_hash(running, 0);
 	e = find(state);
