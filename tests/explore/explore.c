@@ -10,7 +10,8 @@
  * The depth-first search goes with preemption bound 0, then 1, and so on, so
  * that the first failure found is one of the simplest; each preemption less
  * buys a load of an old value more.  It ends an execution where it has been
- * before (explore_seen.c).  It is exhausted when no list is left at the last
+ * before (explore_seen.c), and does not go back to who was preempted before it
+ * matters (explore_preempt.c).  It is exhausted when no list is left at the last
  * bound, and complete when no bound held anything back.  Sleep sets, which are
  * not sound with a bound, are a strategy of their own (explore_sleep.c).
  *

@@ -27,8 +27,8 @@
  * The memory model and its limits are described in explore_memory.c, races in
  * explore_race.c, fences in explore_clock.c, store buffers in explore_buffer.c,
  * the scheduler in explore_fiber.c, the search in explore.c, what it leaves out
- * in explore_sleep.c, explore_share.c and explore_seen.c, and how that is proved
- * to lose nothing in explore_compare.c.  Static variables of the library live on
+ * in explore_foot.c, explore_preempt.c, explore_sleep.c, explore_share.c and
+ * explore_seen.c, and how that is shown to lose nothing in explore_compare.c.  Static variables of the library live on
  * from one execution to the next; the driver runs each line of its table in a
  * process of its own.
  */

@@ -44,6 +44,9 @@
  * end, or it is one that the execution itself has passed; but the trace grows
  * with each event, so it is not the same one again.
  *
+ * Together with explore_preempt.c: who sleeps is part of a state, and what was
+ * looked at when nobody slept counts for all.
+ *
  * Together with explore_share.c: switches that are not made before words that
  * nobody shares are not made in either of two equal states.  When more words
  * are learnt, all is forgotten.  With a free the first point after each point

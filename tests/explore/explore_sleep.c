@@ -2,9 +2,7 @@
 /*
  * explore_sleep.c - sleep sets: depth first, each order that matters once.
  *
- * A transition is what a fiber does from one scheduling point to the next, at
- * which there may be a switch (explore_share.c).
- * When all that follows transition t of a state has been explored, t goes to
+ * When all that follows transition t of a state (explore_foot.c) has been explored, t goes to
  * sleep for the other transitions of that state, and stays asleep along them
  * until one is executed that depends on t; a state whose fibers all sleep has
  * been seen in another order, and nothing is chosen any more.  So of the orders
@@ -18,17 +16,10 @@
  * models a load is more than one step (what it may read depends on buffers and
  * views), which the footprints here do not describe.
  *
- * Two transitions depend on each other if one writes what the other touches.
- * They are compared by what they touched when they were executed, which is
- * known, because a transition sleeps after it was executed: words, by bytes,
- * through the hooks, plain ones too (a compare-and-swap that fails counts as a
- * write); the futex word, written by who waits and who wakes; the mutex; the
- * clock; an epoch, which synchronize and registering write and sections read.
- * The process-wide barrier, a chosen time-out and freeing memory, which others
- * may read without a hook, depend on everything.  Not
- * dependent: who got which address from the allocator; the count of changes by
- * which a pause is measured, since more turns of a spin reach no other state;
- * and memory without hooks, which is private or ordered by the rest.
+ * They are compared by what they touched when they were executed
+ * (explore_foot.c), which is known, because a transition sleeps after it was
+ * executed.  The count of changes by which a pause is measured makes nothing
+ * dependent here, since more turns of a spin reach no other state.
  */
 #include <string.h>
 
