@@ -32,15 +32,7 @@
  * Memory changed without a hook (memset, initialisation of fresh memory) is
  * noticed at the next access: the new value counts as known to everybody.
  *
- * Of two stores that have the same value the older one stands for the newer
- * one, if it carries nothing that the fiber would not learn from the newer one
- * or knows: whoever has read the older one can go on in all the ways of one who
- * has read the newer one.  For it has to see no more, so it may read whatever
- * the other may; all races of the other are races of it; and who learns from it
- * learns no more.  A futex is compared with the newest value anyway.  So the
- * depth-first search without a bound of old loads leaves the newer one out.  To
- * have read an old store whose value is the newest one is not to be late: a
- * spin that has read nothing older waits like others.
+ * Which of those that a load may return are tried: explore_choice.c.
  *
  * Limits: no load sees a store that is executed later (load buffering, out of
  * thin air), and modification order never contradicts the order of execution
@@ -55,50 +47,10 @@
 
 #include "explore_memory.h"
 
-#define PLACES_MAX	(1 << 15)
-#define TABLE_SIZE	(1 << 16)
-#define STORES_MAX	(1 << 16)
-#define OLD_MAX		8	/* values a load chooses from */
-
 EVBUS_STATIC_ASSERT(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
     "bytes are numbered from the low end of a word");
 
-struct store {
-	uint64_t value;		/* of the whole word, after the store */
-	uint64_t event;		/* its identity: explore_seen.c */
-	struct explore_clock carries;
-	uint32_t seen[CLOCKS];	/* first seen by fiber i at its time seen[i] */
-	uint32_t older;		/* index; 0: none */
-	uint8_t bytes;		/* which it wrote */
-	uint8_t carrying;	/* carries is not empty */
-	uint8_t hidden;		/* in the buffer of this fiber; 0: in none */
-};
-
-struct place {
-	uintptr_t word;
-	uint32_t newest;
-	struct explore_reads reads[CONTEXTS][2];	/* by halves */
-	struct explore_race race[2];
-};
-
-struct access {
-	struct place *place;
-	unsigned shift;		/* of its first byte, in bits */
-	unsigned size;
-	uint64_t mask;
-	uint8_t bytes;
-};
-
-static struct {
-	struct {
-		uintptr_t word;
-		uint32_t execution;
-		uint32_t place;
-	} table[TABLE_SIZE];
-	struct place place[PLACES_MAX];
-	struct store store[STORES_MAX];
-	uint32_t execution, nplaces, nstores;
-} mem;
+struct explore_memory explore__memory;
 
 void
 explore__memory_reset(void)
@@ -195,140 +147,12 @@ begin(struct access *a, const volatile void *p, unsigned size)
 	return f;
 }
 
-/* The newest store from index i on that wrote some of these bytes. */
-static uint32_t
-overlapping(uint32_t i, uint8_t bytes)
-{
-	while ((mem.store[i].bytes & bytes) == 0)
-		i = mem.store[i].older;
-	return i;
-}
-
-static int
-within(const uint32_t *seen, const uint32_t *view)
-{
-	int i;
-
-	for (i = 0; i < CLOCKS; i++)
-		if (seen[i] <= view[i])
-			return 1;
-	return 0;
-}
-
-static int
-must_be_seen(const struct store *s, const struct fiber *f, int order)
-{
-	if (explore__buffered())
-		return s->hidden == 0 || s->hidden == ex.current;
-	if (within(s->seen, f->clock.view))
-		return 1;
-	return order == __ATOMIC_SEQ_CST && (s->seen[SC_SLOT] != NEVER ||
-	    within(s->seen, ex.sc.view));
-}
-
-static struct explore_reads *
-reads_of(const struct access *a)
-{
-	return &a->place->reads[ex.current][(a->bytes & 0x0f) == 0];
-}
-
-static uint64_t
-value_of(const struct access *a, uint32_t i)
-{
-	return mem.store[i].value & a->mask;
-}
-
-/* Would the fiber learn nothing from store i that j would not tell it? */
-static int
-tells_less(uint32_t i, uint32_t j, const struct fiber *f)
-{
-	const struct explore_clock *less = &mem.store[i].carries;
-	const struct explore_clock *more = &mem.store[j].carries;
-	int k;
-
-	if (!mem.store[i].carrying)
-		return 1;
-	for (k = 0; k < CLOCKS; k++)
-		if ((less->hb[k] > f->clock.hb[k] && (!mem.store[j].carrying ||
-		    less->hb[k] > more->hb[k])) ||
-		    (less->view[k] > f->clock.view[k] &&
-		    (!mem.store[j].carrying || less->view[k] > more->view[k])))
-			return 0;
-	return 1;
-}
-
-/*
- * Those that an older store of the same value stands for, as bits: see above.
- * Not with a bound of old loads, since the older one costs more.
- */
-static unsigned
-stood_for(const struct access *a, const struct fiber *f, const uint32_t *old,
-    int n)
-{
-	unsigned skip = 0;
-	int i, k;
-
-	if (ex.options.strategy != EXPLORE_DFS || ex.stale_bound >= 0 ||
-	    ex.replaying || ex.options.again)
-		return 0;
-	for (i = 0; i < n; i++)
-		for (k = i + 1; k < n; k++)
-			if (value_of(a, old[i]) == value_of(a, old[k]) &&
-			    (ex.options.forget == EXPLORE_FORGET_TOLD ||
-			    tells_less(old[k], old[i], f)))
-				skip |= 1u << i;
-	return skip;
-}
-
-/*
- * Choose the store that a load reads.  `except`, if not NULL, is a value that
- * must not be chosen among the old ones.
- */
-static uint32_t
-choose_store(const struct access *a, struct fiber *f, int order,
-    const uint64_t *except, int *age)
-{
-	uint32_t old[OLD_MAX], i;
-	int k, n = 0;
-
-	*age = 0;
-	i = overlapping(a->place->newest, a->bytes);
-	if (ex.options.model == EXPLORE_SC)
-		return i;
-	for (;;) {
-		if (n == 0 || except == NULL ||
-		    (mem.store[i].value & a->mask) >> a->shift != *except)
-			old[n++] = i;
-		if (n == OLD_MAX || must_be_seen(&mem.store[i], f, order))
-			break;
-		i = overlapping(mem.store[i].older, a->bytes);
-		if (!explore__may_reread(reads_of(a), i, f))
-			break;
-	}
-	if (n > 1 && ex.options.strategy == EXPLORE_DFS &&
-	    ex.stale_bound >= 0 && ex.stales >= ex.stale_bound) {
-		ex.withheld = 1;
-		n = 1;
-	}
-	k = n > 1 ? explore__choose_store(n, stood_for(a, f, old, n)) : 0;
-	if (k > 0) {
-		if (value_of(a, old[k]) != value_of(a, old[0]))
-			f->stale = 1;
-		ex.stales++;
-	}
-	i = mem.store[old[k]].hidden;
-	if (i != 0 && i != (uint32_t)ex.current)
-		explore__buffer_show(old[k]);
-	*age = k;
-	return old[k];
-}
-
 static void
 saw(const struct access *a, uint32_t i, struct fiber *f, int order)
 {
 	struct store *s = &mem.store[i];
 
-	explore__note_read(reads_of(a), i, f);
+	explore__note_read(explore__reads_of(a), i, f);
 	if (order == __ATOMIC_SEQ_CST)
 		explore__event_on(OBJECT_SC, 0);
 	explore__event_read(a->place->word << 8 | a->bytes,
@@ -419,7 +243,7 @@ explore__load(const volatile void *p, unsigned size, int order,
 	f = begin(&a, p, size);
 	explore__loaded(f);
 	explore__touch(p, size, EXPLORE_READS);
-	i = choose_store(&a, f, order, NULL, &age);
+	i = explore__choose_old(&a, f, order, NULL, &age);
 	saw(&a, i, f, order);
 	v = (mem.store[i].value & a.mask) >> a.shift;
 	TRACE("load", p, size, v, order, age_note(age), file, line);
@@ -443,12 +267,12 @@ explore__load_newest(const volatile void *p, unsigned size)
 	explore__loaded(f);
 	explore__touch(p, size, EXPLORE_WRITES);
 	i = explore__buffered() ?
-	    choose_store(&a, f, __ATOMIC_RELAXED, NULL, &age) :
-	    overlapping(a.place->newest, a.bytes);
+	    explore__choose_old(&a, f, __ATOMIC_RELAXED, NULL, &age) :
+	    explore__overlapping(a.place->newest, a.bytes);
 	s = &mem.store[i];
 	if (s->seen[ex.current] == NEVER)
 		s->seen[ex.current] = f->clock.hb[ex.current];
-	explore__note_read(reads_of(&a), i, f);
+	explore__note_read(explore__reads_of(&a), i, f);
 	explore__event(a.place->word << 8 | a.bytes, s->event);
 	return (s->value & a.mask) >> a.shift;
 }
@@ -507,10 +331,10 @@ explore__modify(volatile void *p, unsigned size, int op, uint64_t v,
 		*done = 1;
 		return 0;
 	}
-	i = overlapping(a.place->newest, a.bytes);
+	i = explore__overlapping(a.place->newest, a.bytes);
 	old = (mem.store[i].value & a.mask) >> a.shift;
 	if (op == '?' && old != (expected & (a.mask >> a.shift))) {
-		i = choose_store(&a, f, failure, &expected, &age);
+		i = explore__choose_old(&a, f, failure, &expected, &age);
 		saw(&a, i, f, failure);
 		old = (mem.store[i].value & a.mask) >> a.shift;
 		TRACE("cas fails", p, size, old, failure, age_note(age), file,
@@ -568,8 +392,8 @@ explore__plain_load(const volatile void *p, unsigned size, const char *file,
 	explore__touch(p, size, EXPLORE_READS);
 	explore__race(a.place->race, a.bytes, ACCESS_PLAIN_LOAD, p);
 	v = explore__peek(p, size);
-	i = overlapping(a.place->newest, a.bytes);
-	explore__note_read(reads_of(&a), i, f);
+	i = explore__overlapping(a.place->newest, a.bytes);
+	explore__note_read(explore__reads_of(&a), i, f);
 	explore__event_read(a.place->word << 8 | a.bytes, mem.store[i].event);
 	TRACE("plain load", p, size, v, -1, NULL, file, line);
 	return v;

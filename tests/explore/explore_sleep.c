@@ -2,10 +2,11 @@
 /*
  * explore_sleep.c - sleep sets: depth first, each order that matters once.
  *
- * When all that follows transition t of a state (explore_foot.c) has been explored, t goes to
- * sleep for the other transitions of that state, and stays asleep along them
- * until one is executed that depends on t; a state whose fibers all sleep has
- * been seen in another order, and nothing is chosen any more.  So of the orders
+ * When all that follows transition t of a state (explore_foot.c) has been
+ * explored, t goes to sleep for the other transitions of that state, and stays
+ * asleep along them until one is executed that depends on t; a state whose
+ * fibers all sleep has been seen in another order, and nothing is chosen any
+ * more.  So of the orders
  * that differ only in neighbours which do not depend on each other one is
  * explored to its end, and no state at the end of an execution, deadlocks
  * among them, is missed.
