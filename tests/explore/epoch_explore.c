@@ -42,7 +42,7 @@ void
 evbus__epoch_register(struct evbus__epoch *e, struct evbus__epoch_record *r)
 {
 	explore__point("epoch_register", 0);
-	explore__touch(e, 8, 1);
+	explore__touch(e, 8, EXPLORE_WRITES);
 	memset(r, 0, sizeof *r);
 	r->fiber = ex.current;
 	r->next = e->records;
@@ -57,7 +57,7 @@ evbus__epoch_unregister(struct evbus__epoch *e, struct evbus__epoch_record *r)
 	struct evbus__epoch_record **p;
 
 	explore__point("epoch_unregister", 0);
-	explore__touch(e, 8, 1);
+	explore__touch(e, 8, EXPLORE_WRITES);
 	EXPLORE_ASSERT(r->depth == 0);
 	for (p = &e->records; *p != r; p = &(*p)->next)
 		EXPLORE_ASSERT(*p != NULL);
@@ -72,7 +72,7 @@ evbus__epoch_begin(struct evbus__epoch *e, struct evbus__epoch_record *r)
 	struct fiber *f = explore__me();
 
 	explore__point("epoch_begin", 0);
-	explore__touch(e, 8, 0);
+	explore__touch(e, 8, EXPLORE_READS);
 	if (explore__heap_freed(r))
 		explore_fail("epoch_begin: the record has been freed");
 	if (r->depth++ > 0)
@@ -93,7 +93,7 @@ evbus__epoch_end(struct evbus__epoch *e, struct evbus__epoch_record *r)
 	int id;
 
 	explore__point("epoch_end", 0);
-	explore__touch(e, 8, 0);
+	explore__touch(e, 8, EXPLORE_READS);
 	EXPLORE_ASSERT(r->depth > 0);
 	if (--r->depth > 0)
 		return;
@@ -124,7 +124,7 @@ evbus__epoch_synchronize(struct evbus__epoch *e,
 	uint64_t open = 0;
 
 	explore__point("epoch_synchronize", 0);
-	explore__touch(e, 8, 1);
+	explore__touch(e, 8, EXPLORE_WRITES);
 	if (own != NULL && own->depth > 0)
 		explore_fail("synchronize inside a section of its own");
 	if (ex.current == 0) {

@@ -10,7 +10,8 @@
  * The depth-first search goes with preemption bound 0, then 1, and so on, so
  * that the first failure found is one of the simplest; each preemption less
  * buys a load of an old value more.  It ends an execution where it has been
- * before (explore_seen.c).  It is exhausted when no list is left at the last
+ * before (explore_seen.c), and does not go back to who was preempted before it
+ * matters (explore_preempt.c).  It is exhausted when no list is left at the last
  * bound, and complete when no bound held anything back.  Sleep sets, which are
  * not sound with a bound, are a strategy of their own (explore_sleep.c).
  *
@@ -131,14 +132,21 @@ draw_by_priority(const int *candidate, int n)
 int
 explore__choose_fiber(const int *candidate, int n, int current_enabled)
 {
+	unsigned asleep, skip = 0;
 	uint64_t r;
-	int drawn = 0;
+	int drawn = 0, i;
 
 	if (!ex.switching && (n > 1 || ex.options.strategy == EXPLORE_SLEEP))
 		return explore__choose_but(n, 0, ~1u);
 	if (ex.options.strategy == EXPLORE_SLEEP)
 		return explore__sleep_choose(candidate, n);
-	if (n == 1)
+	asleep = explore__preempt_asleep();
+	for (i = 0; asleep != 0 && i < n; i++)
+		if ((asleep & 1u << candidate[i]) != 0)
+			skip |= 1u << i;
+	if (skip == (1u << n) - 1)
+		ex.pruned = 1;
+	if (n == 1 || ex.pruned)
 		return 0;
 	if (drawing()) {
 		r = explore__random();
@@ -150,11 +158,13 @@ explore__choose_fiber(const int *candidate, int n, int current_enabled)
 		else
 			drawn = (int)(r % (unsigned)n);
 	}
-	return explore__choose_but(n, drawn, 0);
+	while ((skip & 1u << drawn) != 0)
+		drawn++;
+	return explore__choose_but(n, drawn, skip);
 }
 
 int
-explore__choose_store(int n)
+explore__choose_store(int n, unsigned skip)
 {
 	uint64_t r;
 	int drawn = 0;
@@ -164,7 +174,9 @@ explore__choose_store(int n)
 		if ((r >> 32) % (1u << ex.stale_shift) == 0)
 			drawn = 1 + (int)(r % (unsigned)(n - 1));
 	}
-	return explore__choose_but(n, drawn, 0);
+	while ((skip & 1u << drawn) != 0)
+		drawn++;
+	return explore__choose_but(n, drawn, skip);
 }
 
 /* End of the execution: back to explore__run_one(). */
@@ -258,6 +270,7 @@ reset(void)
 	explore__names_reset();
 	explore__fibers_reset();
 	explore__sleep_reset();
+	explore__preempt_reset();
 	explore__seen_reset();
 	ex.current = 0;
 	ex.steps = 0;
@@ -284,6 +297,7 @@ explore__run_one(void)
 	}
 	ex.current = 0;
 	explore__sleep_end();
+	explore__preempt_end();
 	if (ex.failed)
 		explore__fibers_abandon();
 	else if (ex.test->finish != NULL) {

@@ -27,8 +27,8 @@
  * The memory model and its limits are described in explore_memory.c, races in
  * explore_race.c, fences in explore_clock.c, store buffers in explore_buffer.c,
  * the scheduler in explore_fiber.c, the search in explore.c, what it leaves out
- * in explore_sleep.c, explore_share.c and explore_seen.c, and how that is proved
- * to lose nothing in explore_compare.c.  Static variables of the library live on
+ * in explore_foot.c, explore_preempt.c, explore_sleep.c, explore_share.c and
+ * explore_seen.c, and how that is shown to lose nothing in explore_compare.c.  Static variables of the library live on
  * from one execution to the next; the driver runs each line of its table in a
  * process of its own.
  */
@@ -102,7 +102,10 @@ enum explore_forget {
 	EXPLORE_FORGET_ORDER,	/* which store comes before a store */
 	EXPLORE_FORGET_BUDGET,	/* how many preemptions are left */
 	EXPLORE_FORGET_RUNNING,	/* which fiber goes on for nothing */
-	EXPLORE_FORGET_FREED	/* that memory was freed */
+	EXPLORE_FORGET_FREED,	/* that memory was freed */
+	EXPLORE_FORGET_CONFLICT,	/* that a read depends on a write */
+	EXPLORE_FORGET_COST,	/* that a switch may cost nothing */
+	EXPLORE_FORGET_TOLD	/* what a store tells beside its value */
 };
 
 #define EXPLORE_SCHEDULE_MAX	16384

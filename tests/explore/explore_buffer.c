@@ -79,8 +79,11 @@ show_marked(void)
 			hidden[i].show = hidden[k].show &&
 			    is_before(&hidden[i], &hidden[k]);
 	for (i = 0; i < nhidden; i++) {
-		if (hidden[i].show)
+		if (hidden[i].show) {
+			explore__touch_only((void *)hidden[i].word,
+			    EXPLORE_WRITES);
 			explore__store_show(hidden[i].store);
+		}
 		else
 			hidden[left++] = hidden[i];
 	}
@@ -102,6 +105,8 @@ explore__buffer_add(uint32_t store, uintptr_t word, uint8_t bytes, int order)
 	h->fiber = (uint8_t)ex.current;
 	h->release = order != __ATOMIC_RELAXED && order != __ATOMIC_ACQUIRE;
 	h->ended = h->show = 0;
+	if (explore__is_shared((const void *)word, 8))
+		ex.fiber[ex.current].undrained = 1;
 	if (order == __ATOMIC_SEQ_CST)
 		explore__buffer_drain(ex.current);
 }
@@ -112,6 +117,8 @@ explore__buffer_drain(int fiber)
 {
 	int i, n = 0;
 
+	if (fiber == ex.current)
+		ex.fiber[fiber].undrained = 0;
 	for (i = 0; i < nhidden; i++) {
 		hidden[i].show = hidden[i].fiber == fiber;
 		n += hidden[i].show;

@@ -74,6 +74,7 @@ struct fiber {
 
 	uint64_t trace;		/* all that it did and read, as a hash */
 	int after;		/* its last operation was worth a switch */
+	int undrained;		/* may have stores in its buffer */
 	uint64_t priority;	/* random strategy, one of its modes */
 	jmp_buf jump;
 	ucontext_t context;
@@ -157,7 +158,7 @@ void explore__catch_signals(void);
 void explore__run_one(void);
 int explore__choose(int n);
 int explore__choose_fiber(const int *candidates, int n, int current_enabled);
-int explore__choose_store(int n);
+int explore__choose_store(int n, unsigned skip);
 int explore__choose_but(int n, int drawn, unsigned skip);
 void explore__stop(void) __attribute__((__noreturn__));
 uint64_t explore__random(void);
@@ -172,8 +173,8 @@ void explore__fibers_run(void);	/* comes back through ex.home only */
 /* A scheduling point before an operation; voluntary: a switch costs nothing. */
 void explore__point(const char *file, int line);
 /* The same before an access to these bytes. */
-void explore__point_at(const volatile void *, size_t size, const char *file,
-    int line);
+void explore__point_at(const volatile void *, size_t size, int drains,
+    const char *file, int line);
 void explore__block(enum fiber_state, const void *where, const char *file,
     int line);
 void explore__pause(const char *file, int line);
@@ -198,9 +199,20 @@ uint64_t explore__plain_load(const volatile void *, unsigned size,
 uint64_t explore__peek(const volatile void *, unsigned size);
 void explore__poke(volatile void *, unsigned size, uint64_t v);
 
-/* explore_sleep.c: what the running transition reads or writes. */
-void explore__touch(const volatile void *, unsigned size, int writes);
+/* explore_foot.c: what the running transition reads or writes. */
+enum explore_touch { EXPLORE_READS, EXPLORE_WRITES, EXPLORE_ADDS };
+int explore__touch(const volatile void *, unsigned size, enum explore_touch);
+void explore__touch_only(const volatile void *, enum explore_touch);
 void explore__touch_all(void);
+
+/* explore_preempt.c: who was preempted, and sleeps. */
+void explore__preempt_reset(void);
+void explore__preempt_end(void);
+void explore__preempt_arrive(int running);
+unsigned explore__preempt_asleep(void);
+void explore__preempt_taken(int id);
+
+/* explore_sleep.c */
 void explore__sleep_reset(void);
 void explore__sleep_end(void);
 int explore__sleep_choose(const int *candidate, int n);
@@ -235,7 +247,7 @@ void explore__share_all(void);
 void explore__share_freed(void);
 int explore__is_shared(const volatile void *, size_t size);
 int explore__is_after(void);
-int explore__share(const volatile void *, int writes);
+int explore__share(const volatile void *, enum explore_touch);
 
 /* explore_clock.c */
 void explore__join(struct explore_clock *, const struct explore_clock *);

@@ -162,6 +162,7 @@ advance_idle(void)
 	}
 	if (to_ns == INT64_MAX)
 		fail_deadlock();
+	explore__touch_only(&ex.now_ns, EXPLORE_WRITES);
 	if (to_ns > ex.now_ns)
 		ex.now_ns = to_ns;
 	for (id = 1; id <= ex.test->nthreads; id++) {
@@ -236,9 +237,16 @@ reschedule(int voluntary)
 			explore__stop();
 		advance_idle();
 	}
-	if (ex.switching && explore__seen(enabled && !voluntary ? self : 0))
-		ex.pruned = 1;
+	if (ex.switching) {
+		explore__preempt_arrive(enabled && !voluntary ? self :
+		    ex.options.forget == EXPLORE_FORGET_COST ?
+		    candidate[0] : 0);
+		if (explore__seen(enabled && !voluntary ? self : 0))
+			ex.pruned = 1;
+	}
 	next = candidate[explore__choose_fiber(candidate, n, enabled)];
+	if (ex.switching)
+		explore__preempt_taken(next);
 	if (enabled && !voluntary && next != self)
 		ex.preemptions++;
 	f = &ex.fiber[next];
@@ -282,8 +290,8 @@ explore__point(const char *file, int line)
 }
 
 void
-explore__point_at(const volatile void *p, size_t size, const char *file,
-    int line)
+explore__point_at(const volatile void *p, size_t size, int drains,
+    const char *file, int line)
 {
 	struct fiber *f = explore__me();
 	int shared;
@@ -294,7 +302,7 @@ explore__point_at(const volatile void *p, size_t size, const char *file,
 		step(file, line);
 		return;
 	}
-	shared = explore__is_shared(p, size);
+	shared = explore__is_shared(p, size) || (drains && f->undrained);
 
 	ex.switching = shared || (f->after && explore__is_after());
 	explore__point(file, line);
@@ -321,6 +329,7 @@ explore__loaded(struct fiber *f)
 	if (f->loaded)
 		return;
 	f->loaded = 1;
+	explore__touch_only(&ex.changes, EXPLORE_READS);
 	f->mark = foreign_changes(f);
 }
 
@@ -328,6 +337,7 @@ explore__loaded(struct fiber *f)
 void
 explore__changed(struct fiber *f)
 {
+	explore__touch_only(&ex.changes, EXPLORE_ADDS);
 	f->changes++;
 	ex.changes++;
 	ex.idle_ns = IDLE_NS;
@@ -360,7 +370,7 @@ explore_advance(int64_t ns)
 		explore__point("explore_advance", 0);
 		explore__share_all();
 	}
-	explore__touch(&ex.now_ns, sizeof ex.now_ns, 1);
+	explore__touch(&ex.now_ns, sizeof ex.now_ns, EXPLORE_WRITES);
 	explore__event(0, (uint64_t)ns);
 	ex.now_ns += ns;
 	if (ex.current != 0) {
@@ -447,6 +457,7 @@ explore__fibers_reset(void)
 		f->changes = 0;
 		f->trace = 0;
 		f->after = 1;
+		f->undrained = 0;
 		f->spurious = 0;
 		f->file = "the start";
 		f->line = 0;

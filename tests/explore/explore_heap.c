@@ -47,6 +47,7 @@ static struct {
 	unsigned live;
 	int active;
 	int failures;		/* allocations that may still fail */
+	int failures_at_first;
 } heap;
 
 void	*__real_malloc(size_t) __attribute__((__weak__));
@@ -104,20 +105,23 @@ explore__heap_reset(void)
 		heap.small_used[i] = heap.large_used[i] = 0;
 	}
 	heap.live = 0;
-	heap.failures = 0;
+	heap.failures = heap.failures_at_first = 0;
 }
 
 void
 explore_allocations_fail(int n)
 {
-	heap.failures = n;
+	heap.failures = heap.failures_at_first = n;
 }
 
 /* Is there no memory for the running fiber this time? */
 int
 explore__heap_fails(void)
 {
-	if (heap.failures == 0 || ex.current == 0 || explore__choose(2) == 0)
+	if (ex.current == 0 || heap.failures_at_first == 0)
+		return 0;
+	explore__touch(&heap.failures, sizeof heap.failures, EXPLORE_WRITES);
+	if (heap.failures == 0 || explore__choose(2) == 0)
 		return 0;
 	heap.failures--;
 	TRACE("no memory", NULL, 0, 0, -1, NULL, "", 0);

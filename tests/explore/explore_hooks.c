@@ -43,15 +43,17 @@ explore__poke(volatile void *p, unsigned size, uint64_t v)
 }
 
 /*
- * Before an access: 1 if it goes straight to memory, before and after the
+ * Before an access, which may empty the store buffer: 1 if it goes straight to
+ * memory, before and after the
  * fibers, or when the execution only goes on to its end somehow.
  */
 static int
-direct(const volatile void *p, size_t size, const char *file, int line)
+direct(const volatile void *p, size_t size, int drains, const char *file,
+    int line)
 {
 	if (ex.current == 0)
 		return 1;
-	explore__point_at(p, size, file, line);
+	explore__point_at(p, size, drains, file, line);
 	return ex.pruned;
 }
 
@@ -75,7 +77,7 @@ uint64_t
 evbus__x_load(const volatile void *p, unsigned size, int order,
     const char *file, int line)
 {
-	if (direct(p, size, file, line))
+	if (direct(p, size, 0, file, line))
 		return look(p, size);
 	return explore__load(p, size, order, file, line);
 }
@@ -84,7 +86,7 @@ void
 evbus__x_store(volatile void *p, unsigned size, uint64_t v, int order,
     const char *file, int line)
 {
-	if (direct(p, size, file, line))
+	if (direct(p, size, order == __ATOMIC_SEQ_CST, file, line))
 		put(p, size, v);
 	else
 		explore__store(p, size, v, order, file, line);
@@ -97,7 +99,7 @@ modify(volatile void *p, unsigned size, int op, uint64_t v, int order,
 	uint64_t old;
 	int done;
 
-	if (direct(p, size, file, line)) {
+	if (direct(p, size, 1, file, line)) {
 		old = look(p, size);
 		put(p, size, op == '+' ? old + v :
 		    op == '|' ? old | v : op == '&' ? (old & v) : v);
@@ -142,7 +144,7 @@ evbus__x_cas(volatile void *p, unsigned size, volatile void *expected,
 	uint64_t want = explore__peek(expected, size), old;
 	int done;
 
-	if (direct(p, size, file, line)) {
+	if (direct(p, size, 1, file, line)) {
 		old = look(p, size);
 		done = old == want;
 		if (done)
@@ -180,7 +182,7 @@ void
 evbus__x_plain_store(volatile void *p, unsigned size, uint64_t v,
     const char *file, int line)
 {
-	if (direct(p, size, file, line))
+	if (direct(p, size, 0, file, line))
 		put(p, size, v);
 	else
 		explore__plain_store(p, size, v, file, line);
@@ -222,9 +224,9 @@ evbus__x_plain_copy_in(volatile void *dst, const void *src, size_t n,
 		v = 0;
 		memcpy(&v, from, size);
 		if (ex.current != 0 && ex.options.model == EXPLORE_SC)
-			explore__point_at(to, size, file, line);
+			explore__point_at(to, size, 0, file, line);
 		else if (ex.current != 0 && first)
-			explore__point_at(to, n, file, line);
+			explore__point_at(to, n, 0, file, line);
 		if (explore__direct())
 			put(to, size, v);
 		else

@@ -32,6 +32,8 @@
  * Memory changed without a hook (memset, initialisation of fresh memory) is
  * noticed at the next access: the new value counts as known to everybody.
  *
+ * Which of those that a load may return are tried: explore_choice.c.
+ *
  * Limits: no load sees a store that is executed later (load buffering, out of
  * thin air), and modification order never contradicts the order of execution
  * (the weak outcome of 2+2W).  A strong compare-and-swap fails on an old value
@@ -45,50 +47,10 @@
 
 #include "explore_memory.h"
 
-#define PLACES_MAX	(1 << 15)
-#define TABLE_SIZE	(1 << 16)
-#define STORES_MAX	(1 << 16)
-#define OLD_MAX		8	/* values a load chooses from */
-
 EVBUS_STATIC_ASSERT(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
     "bytes are numbered from the low end of a word");
 
-struct store {
-	uint64_t value;		/* of the whole word, after the store */
-	uint64_t event;		/* its identity: explore_seen.c */
-	struct explore_clock carries;
-	uint32_t seen[CLOCKS];	/* first seen by fiber i at its time seen[i] */
-	uint32_t older;		/* index; 0: none */
-	uint8_t bytes;		/* which it wrote */
-	uint8_t carrying;	/* carries is not empty */
-	uint8_t hidden;		/* in the buffer of this fiber; 0: in none */
-};
-
-struct place {
-	uintptr_t word;
-	uint32_t newest;
-	struct explore_reads reads[CONTEXTS][2];	/* by halves */
-	struct explore_race race[2];
-};
-
-struct access {
-	struct place *place;
-	unsigned shift;		/* of its first byte, in bits */
-	unsigned size;
-	uint64_t mask;
-	uint8_t bytes;
-};
-
-static struct {
-	struct {
-		uintptr_t word;
-		uint32_t execution;
-		uint32_t place;
-	} table[TABLE_SIZE];
-	struct place place[PLACES_MAX];
-	struct store store[STORES_MAX];
-	uint32_t execution, nplaces, nstores;
-} mem;
+struct explore_memory explore__memory;
 
 void
 explore__memory_reset(void)
@@ -185,91 +147,12 @@ begin(struct access *a, const volatile void *p, unsigned size)
 	return f;
 }
 
-/* The newest store from index i on that wrote some of these bytes. */
-static uint32_t
-overlapping(uint32_t i, uint8_t bytes)
-{
-	while ((mem.store[i].bytes & bytes) == 0)
-		i = mem.store[i].older;
-	return i;
-}
-
-static int
-within(const uint32_t *seen, const uint32_t *view)
-{
-	int i;
-
-	for (i = 0; i < CLOCKS; i++)
-		if (seen[i] <= view[i])
-			return 1;
-	return 0;
-}
-
-static int
-must_be_seen(const struct store *s, const struct fiber *f, int order)
-{
-	if (explore__buffered())
-		return s->hidden == 0 || s->hidden == ex.current;
-	if (within(s->seen, f->clock.view))
-		return 1;
-	return order == __ATOMIC_SEQ_CST && (s->seen[SC_SLOT] != NEVER ||
-	    within(s->seen, ex.sc.view));
-}
-
-static struct explore_reads *
-reads_of(const struct access *a)
-{
-	return &a->place->reads[ex.current][(a->bytes & 0x0f) == 0];
-}
-
-/*
- * Choose the store that a load reads.  `except`, if not NULL, is a value that
- * must not be chosen among the old ones.
- */
-static uint32_t
-choose_store(const struct access *a, struct fiber *f, int order,
-    const uint64_t *except, int *age)
-{
-	uint32_t old[OLD_MAX], i;
-	int k, n = 0;
-
-	*age = 0;
-	i = overlapping(a->place->newest, a->bytes);
-	if (ex.options.model == EXPLORE_SC)
-		return i;
-	for (;;) {
-		if (n == 0 || except == NULL ||
-		    (mem.store[i].value & a->mask) >> a->shift != *except)
-			old[n++] = i;
-		if (n == OLD_MAX || must_be_seen(&mem.store[i], f, order))
-			break;
-		i = overlapping(mem.store[i].older, a->bytes);
-		if (!explore__may_reread(reads_of(a), i, f))
-			break;
-	}
-	if (n > 1 && ex.options.strategy == EXPLORE_DFS &&
-	    ex.stale_bound >= 0 && ex.stales >= ex.stale_bound) {
-		ex.withheld = 1;
-		n = 1;
-	}
-	k = n > 1 ? explore__choose_store(n) : 0;
-	if (k > 0) {
-		f->stale = 1;
-		ex.stales++;
-	}
-	i = mem.store[old[k]].hidden;
-	if (i != 0 && i != (uint32_t)ex.current)
-		explore__buffer_show(old[k]);
-	*age = k;
-	return old[k];
-}
-
 static void
 saw(const struct access *a, uint32_t i, struct fiber *f, int order)
 {
 	struct store *s = &mem.store[i];
 
-	explore__note_read(reads_of(a), i, f);
+	explore__note_read(explore__reads_of(a), i, f);
 	if (order == __ATOMIC_SEQ_CST)
 		explore__event_on(OBJECT_SC, 0);
 	explore__event_read(a->place->word << 8 | a->bytes,
@@ -359,8 +242,8 @@ explore__load(const volatile void *p, unsigned size, int order,
 
 	f = begin(&a, p, size);
 	explore__loaded(f);
-	explore__touch(p, size, 0);
-	i = choose_store(&a, f, order, NULL, &age);
+	explore__touch(p, size, EXPLORE_READS);
+	i = explore__choose_old(&a, f, order, NULL, &age);
 	saw(&a, i, f, order);
 	v = (mem.store[i].value & a.mask) >> a.shift;
 	TRACE("load", p, size, v, order, age_note(age), file, line);
@@ -382,14 +265,14 @@ explore__load_newest(const volatile void *p, unsigned size)
 
 	f = begin(&a, p, size);
 	explore__loaded(f);
-	explore__touch(p, size, 1);
+	explore__touch(p, size, EXPLORE_WRITES);
 	i = explore__buffered() ?
-	    choose_store(&a, f, __ATOMIC_RELAXED, NULL, &age) :
-	    overlapping(a.place->newest, a.bytes);
+	    explore__choose_old(&a, f, __ATOMIC_RELAXED, NULL, &age) :
+	    explore__overlapping(a.place->newest, a.bytes);
 	s = &mem.store[i];
 	if (s->seen[ex.current] == NEVER)
 		s->seen[ex.current] = f->clock.hb[ex.current];
-	explore__note_read(reads_of(&a), i, f);
+	explore__note_read(explore__reads_of(&a), i, f);
 	explore__event(a.place->word << 8 | a.bytes, s->event);
 	return (s->value & a.mask) >> a.shift;
 }
@@ -402,10 +285,26 @@ explore__store(volatile void *p, unsigned size, uint64_t v, int order,
 	struct fiber *f;
 
 	f = begin(&a, p, size);
-	explore__touch(p, size, 1);
+	explore__touch(p, size, EXPLORE_WRITES);
 	explore__race(a.place->race, a.bytes, ACCESS_STORE, p);
 	append(&a, f, p, v, order, 0);
 	TRACE("store", p, size, v, order, NULL, file, line);
+}
+
+/* To a word that is not shared, or only added to: explore_share.c. */
+static void
+add_alone(const struct access *a, struct fiber *f, volatile void *p, uint64_t v)
+{
+	struct store *s;
+	uint64_t old = mem.store[a->place->newest].value;
+	uint64_t now = (old & ~a->mask) | ((old + (v << a->shift)) & a->mask);
+
+	s = store_new(a->place, a->bytes, now);
+	s->event = explore__event(a->place->word << 8 | a->bytes, v);
+	memset(s->seen, 0, sizeof s->seen);
+	explore__poke(p, a->size, now >> a->shift);
+	if (old != now)
+		explore__changed(f);
 }
 
 uint64_t
@@ -417,17 +316,25 @@ explore__modify(volatile void *p, unsigned size, int op, uint64_t v,
 	struct fiber *f;
 	uint64_t old;
 	uint32_t i;
-	int age;
+	int age, shared;
 
 	f = begin(&a, p, size);
 	explore__loaded(f);
-	explore__touch(p, size, 1);
+	shared = explore__touch(p, size, op == '+' &&
+	    success == __ATOMIC_RELAXED ? EXPLORE_ADDS : EXPLORE_WRITES);
 	if (explore__buffered())
 		explore__buffer_drain(ex.current);
-	i = overlapping(a.place->newest, a.bytes);
+	if (op == '+' && success == __ATOMIC_RELAXED && !shared) {
+		explore__race(a.place->race, a.bytes, ACCESS_STORE, p);
+		add_alone(&a, f, p, v);
+		TRACE("add", p, size, v, success, NULL, file, line);
+		*done = 1;
+		return 0;
+	}
+	i = explore__overlapping(a.place->newest, a.bytes);
 	old = (mem.store[i].value & a.mask) >> a.shift;
 	if (op == '?' && old != (expected & (a.mask >> a.shift))) {
-		i = choose_store(&a, f, failure, &expected, &age);
+		i = explore__choose_old(&a, f, failure, &expected, &age);
 		saw(&a, i, f, failure);
 		old = (mem.store[i].value & a.mask) >> a.shift;
 		TRACE("cas fails", p, size, old, failure, age_note(age), file,
@@ -465,7 +372,7 @@ explore__plain_store(volatile void *p, unsigned size, uint64_t v,
 	struct fiber *f;
 
 	f = begin(&a, p, size);
-	explore__touch(p, size, 1);
+	explore__touch(p, size, EXPLORE_WRITES);
 	explore__race(a.place->race, a.bytes, ACCESS_PLAIN_STORE, p);
 	append(&a, f, p, v, __ATOMIC_RELAXED, 0);
 	TRACE("plain store", p, size, v, -1, NULL, file, line);
@@ -482,11 +389,11 @@ explore__plain_load(const volatile void *p, unsigned size, const char *file,
 
 	f = begin(&a, p, size);
 	explore__loaded(f);
-	explore__touch(p, size, 0);
+	explore__touch(p, size, EXPLORE_READS);
 	explore__race(a.place->race, a.bytes, ACCESS_PLAIN_LOAD, p);
 	v = explore__peek(p, size);
-	i = overlapping(a.place->newest, a.bytes);
-	explore__note_read(reads_of(&a), i, f);
+	i = explore__overlapping(a.place->newest, a.bytes);
+	explore__note_read(explore__reads_of(&a), i, f);
 	explore__event_read(a.place->word << 8 | a.bytes, mem.store[i].event);
 	TRACE("plain load", p, size, v, -1, NULL, file, line);
 	return v;

@@ -44,6 +44,9 @@
  * end, or it is one that the execution itself has passed; but the trace grows
  * with each event, so it is not the same one again.
  *
+ * Together with explore_preempt.c: who sleeps is part of a state, and what was
+ * looked at when nobody slept counts for all.
+ *
  * Together with explore_share.c: switches that are not made before words that
  * nobody shares are not made in either of two equal states.  When more words
  * are learnt, all is forgotten.  With a free the first point after each point
@@ -64,7 +67,8 @@
 
 #include "explore_memory.h"
 
-#define ENTRIES		((size_t)1 << 23)
+#define ENTRIES		((size_t)1 << 23)	/* at most */
+#define ENTRIES_FIRST	((size_t)1 << 12)	/* then as many as it takes */
 #define PROBES		32
 #define UNBOUNDED	UINT16_MAX
 #define CALL_SAVED	5	/* registers, at most, below a frame */
@@ -78,8 +82,9 @@ struct entry {
 };
 
 static struct entry *table;
+static size_t size;		/* of the table; a power of two */
 static int on;
-static uint64_t entries, forgotten;
+static uint64_t entries;
 static uint64_t generation;	/* part of a state: older ones are forgotten */
 static uint64_t last[OBJECTS];	/* event on an object that others follow */
 static uint64_t before[OBJECTS];	/* sum of those they need not follow */
@@ -118,6 +123,8 @@ explore__event_read(uint64_t what, uint64_t read)
 uint64_t
 explore__event_on(enum explore_object object, uint64_t read)
 {
+	explore__touch_only(&last[object], EXPLORE_WRITES);
+	explore__touch_only(&before[object], EXPLORE_READS);
 	last[object] = explore__event(last[object],
 	    explore__hash(before[object], read));
 	return last[object];
@@ -126,6 +133,7 @@ explore__event_on(enum explore_object object, uint64_t read)
 uint64_t
 explore__event_following(enum explore_object object)
 {
+	explore__touch_only(&last[object], EXPLORE_READS);
 	return explore__event(last[object], 0);
 }
 
@@ -134,6 +142,7 @@ explore__event_before(enum explore_object object)
 {
 	uint64_t event = explore__event(object, 1);
 
+	explore__touch_only(&before[object], EXPLORE_ADDS);
 	before[object] += event;
 	return event;
 }
@@ -141,6 +150,7 @@ explore__event_before(enum explore_object object)
 uint64_t
 explore__event_woken(enum explore_object object)
 {
+	explore__touch_only(&before[object], EXPLORE_READS);
 	return explore__event(object, explore__buffered() ?
 	    before[object] : 2);
 }
@@ -165,28 +175,30 @@ explore__event_all(void)
 	}
 }
 
+/* An empty table of n entries instead of the one that there is. */
+static void
+table_make(size_t n)
+{
+	if (table != NULL)
+		(void)munmap(table, size * sizeof *table);
+	size = n;
+	table = mmap(NULL, size * sizeof *table, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (table == MAP_FAILED) {
+		perror("explore: table of states");
+		exit(2);
+	}
+}
+
 void
 explore__seen_forget(void)
 {
 	on = ex.options.strategy == EXPLORE_DFS && !ex.replaying &&
 	    !ex.options.again;
 	generation++;
-	forgotten += entries;
 	entries = 0;
-	if (!on)
-		return;
-	if (table == NULL) {
-		table = mmap(NULL, ENTRIES * sizeof *table,
-		    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
-		    MAP_NORESERVE, -1, 0);
-		if (table == MAP_FAILED) {
-			perror("explore: table of states");
-			exit(2);
-		}
-	} else if (forgotten > 0) {
-		(void)madvise(table, ENTRIES * sizeof *table, MADV_DONTNEED);
-		forgotten = 0;
-	}
+	if (on)
+		table_make(ENTRIES_FIRST);
 }
 
 void
@@ -251,7 +263,7 @@ fiber_state(int id)
 }
 
 static uint64_t
-state_hash(int running)
+state_hash(int running, unsigned asleep)
 {
 	uint64_t h;
 	int id;
@@ -265,6 +277,7 @@ state_hash(int running)
 	}
 	if (!forgets(EXPLORE_FORGET_RUNNING))
 		h = explore__hash(h, (uint64_t)running);
+	h = explore__hash(h, asleep);
 	return h != 0 ? h : 1;
 }
 
@@ -290,6 +303,53 @@ is_less(const struct entry *e, unsigned preemptions, unsigned stales)
 	    !forgets(EXPLORE_FORGET_BUDGET);
 }
 
+/* Where an entry for this state is, or could be; NULL: the table is full. */
+static struct entry *
+find(uint64_t state)
+{
+	struct entry *e;
+	unsigned i;
+
+	for (i = 0; i < PROBES; i++) {
+		e = &table[(state + i) & (size - 1)];
+		if (e->state == 0 || e->state == state)
+			return e;
+	}
+	return NULL;
+}
+
+/* Half of the table is in use: one of twice the size. */
+static void
+grow(void)
+{
+	struct entry *old = table, *e;
+	size_t n = size, i;
+
+	table = NULL;
+	table_make(2 * n);
+	for (i = 0; i < n; i++)
+		if (old[i].state != 0 && (e = find(old[i].state)) != NULL)
+			*e = old[i];
+	(void)munmap(old, n * sizeof *old);
+}
+
+/* Has this state been looked at, with no less left? */
+static int
+is_known(const struct entry *e, uint64_t state, unsigned preemptions,
+    unsigned stales)
+{
+	if (e == NULL || e->state != state)
+		return 0;
+	if (ex.options.check && e->check != state_check())
+		explore_fail("two states are taken for one");
+	if (is_less(e, preemptions, stales))
+		return 0;
+	/* What was left out then is left out again. */
+	if (e->pass != (uint8_t)ex.bound)
+		ex.withheld = 1;
+	return 1;
+}
+
 /*
  * At a scheduling point: 1 if there is nothing new behind it.  `running` may go
  * on without a preemption; 0: anybody may.
@@ -297,7 +357,7 @@ is_less(const struct entry *e, unsigned preemptions, unsigned stales)
 int
 explore__seen(int running)
 {
-	unsigned preemptions, stales = UNBOUNDED, i;
+	unsigned preemptions, stales = UNBOUNDED, asleep;
 	struct entry *e;
 	uint64_t state;
 
@@ -306,29 +366,27 @@ explore__seen(int running)
 	preemptions = (unsigned)(ex.bound - ex.preemptions);
 	if (ex.stale_bound >= 0)
 		stales = (unsigned)(ex.stale_bound - ex.stales);
-	state = state_hash(running);
-	for (i = 0; i < PROBES; i++) {
-		e = &table[(state + i) % ENTRIES];
-		if (e->state == 0 || e->state == state)
-			break;
+	if (entries > size / 2 && size < ENTRIES)
+		grow();
+	asleep = explore__preempt_asleep();
+	state = state_hash(running, 0);
+	e = find(state);
+	if (is_known(e, state, preemptions, stales))
+		return 1;
+	if (asleep != 0) {
+		state = state_hash(running, asleep);
+		e = find(state);
+		if (is_known(e, state, preemptions, stales))
+			return 1;
 	}
-	if (i == PROBES)
+	if (e == NULL)
 		return 0;
 	if (e->state == 0) {
 		entries++;
 		e->state = state;
 		e->check = ex.options.check ? state_check() : 0;
-	} else {
-		if (ex.options.check && e->check != state_check())
-			explore_fail("two states are taken for one");
-		if (!is_less(e, preemptions, stales)) {
-			/* What was left out then is left out again. */
-			if (e->pass != (uint8_t)ex.bound)
-				ex.withheld = 1;
-			return 1;
-		}
-		if (e->preemptions > preemptions || e->stales > stales)
-			return 0;	/* more of one, less of the other */
+	} else if (e->preemptions > preemptions || e->stales > stales) {
+		return 0;	/* more of one, less of the other */
 	}
 	e->preemptions = (uint16_t)preemptions;
 	e->stales = (uint16_t)stales;

@@ -13,7 +13,17 @@
  * depend on the word, so if another fiber can come to it after the switch that
  * was not made, it comes to it without that switch as well, and it is learnt.
  * It needs no more preemptions either.  So this holds with a bound and
- * without, and in all memory models: a load of such a word has no choice.
+ * without, and in all memory models: a load of such a word has no choice.  But
+ * where an access empties the store buffer (TSO, PSO: all that read and modify,
+ * and SC stores) its point stays, as others read nothing older from there on;
+ * unless the fiber has stored nothing since that others touch.
+ *
+ * Words that are only added to, by relaxed additions whose results nobody uses
+ * (EVBUS_FETCH_ADD has none), are not shared either.  In whichever order they
+ * are done, the sum is the same; and nobody sees another.  So such an addition
+ * orders nothing: no clock goes from one to the next, and its trace says what
+ * was added and not to what (explore_memory.c).  As soon as a fiber reads the
+ * word, or stores to it, it is shared like others.
  *
  * Points that are not about a word stay (fences, futexes, mutexes, epochs).
  * What is read without a hook has no point of its own, and another may free it
@@ -34,7 +44,7 @@
 static struct {
 	uintptr_t word;
 	uint64_t execution;	/* of the two masks: fibers as bits */
-	uint8_t readers, writers;
+	uint8_t readers, writers, adders;
 	uint8_t shared;
 } table[WORDS];
 static uint32_t used;
@@ -120,10 +130,10 @@ explore__is_shared(const volatile void *p, size_t size)
 
 /* The running fiber touches this word; 1: it is shared. */
 int
-explore__share(const volatile void *p, int writes)
+explore__share(const volatile void *p, enum explore_touch kind)
 {
 	uintptr_t word = (uintptr_t)p & ~(uintptr_t)7;
-	unsigned me = 1u << ex.current, all;
+	unsigned me = 1u << ex.current, all, changed;
 	uint32_t i;
 
 	if (off)
@@ -142,15 +152,18 @@ explore__share(const volatile void *p, int writes)
 	}
 	if (table[i].execution != ex.executions) {
 		table[i].execution = ex.executions;
-		table[i].readers = table[i].writers = 0;
+		table[i].readers = table[i].writers = table[i].adders = 0;
 	}
-	if (writes)
+	if (kind == EXPLORE_READS)
+		table[i].readers |= (uint8_t)me;
+	else if (kind == EXPLORE_WRITES)
 		table[i].writers |= (uint8_t)me;
 	else
-		table[i].readers |= (uint8_t)me;
+		table[i].adders |= (uint8_t)me;
 	all = table[i].readers | table[i].writers;
-	if (!table[i].shared && table[i].writers != 0 &&
-	    (all & (all - 1)) != 0) {
+	changed = table[i].writers | (all != 0 ? table[i].adders : 0);
+	all |= table[i].adders;
+	if (!table[i].shared && changed != 0 && (all & (all - 1)) != 0) {
 		table[i].shared = 1;
 		ex.learnt = 1;
 	}

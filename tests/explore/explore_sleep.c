@@ -2,12 +2,11 @@
 /*
  * explore_sleep.c - sleep sets: depth first, each order that matters once.
  *
- * A transition is what a fiber does from one scheduling point to the next, at
- * which there may be a switch (explore_share.c).
- * When all that follows transition t of a state has been explored, t goes to
- * sleep for the other transitions of that state, and stays asleep along them
- * until one is executed that depends on t; a state whose fibers all sleep has
- * been seen in another order, and nothing is chosen any more.  So of the orders
+ * When all that follows transition t of a state (explore_foot.c) has been
+ * explored, t goes to sleep for the other transitions of that state, and stays
+ * asleep along them until one is executed that depends on t; a state whose
+ * fibers all sleep has been seen in another order, and nothing is chosen any
+ * more.  So of the orders
  * that differ only in neighbours which do not depend on each other one is
  * explored to its end, and no state at the end of an execution, deadlocks
  * among them, is missed.
@@ -18,105 +17,26 @@
  * models a load is more than one step (what it may read depends on buffers and
  * views), which the footprints here do not describe.
  *
- * Two transitions depend on each other if one writes what the other touches.
- * They are compared by what they touched when they were executed, which is
- * known, because a transition sleeps after it was executed: words, by bytes,
- * through the hooks, plain ones too (a compare-and-swap that fails counts as a
- * write); the futex word, written by who waits and who wakes; the mutex; the
- * clock; an epoch, which synchronize and registering write and sections read.
- * The process-wide barrier, a chosen time-out and freeing memory, which others
- * may read without a hook, depend on everything.  Not
- * dependent: who got which address from the allocator; the count of changes by
- * which a pause is measured, since more turns of a spin reach no other state;
- * and memory without hooks, which is private or ordered by the rest.
+ * They are compared by what they touched when they were executed
+ * (explore_foot.c), which is known, because a transition sleeps after it was
+ * executed.  The count of changes by which a pause is measured makes nothing
+ * dependent here, since more turns of a spin reach no other state.
  */
 #include <string.h>
 
-#include "explore_core.h"
+#include "explore_foot.h"
 
 #define NODES_MAX	4096	/* deeper ones do without */
-#define TOUCHED_MAX	24	/* more: depends on everything */
-
-struct footprint {
-	unsigned n;
-	int all;
-	struct {
-		uintptr_t word;
-		uint8_t bytes;
-		uint8_t writes;
-	} at[TOUCHED_MAX];
-};
 
 struct node {
 	unsigned asleep;	/* fibers, as bits, when it was reached */
 	unsigned done;		/* and those explored since */
 	int taken;		/* fiber */
-	struct footprint foot[CONTEXTS];	/* of those */
+	struct explore_foot foot[CONTEXTS];	/* of those */
 };
 
 static struct node node[NODES_MAX];
 static uint32_t depth;		/* nodes passed in this execution */
-static struct footprint now;	/* of the running transition */
-
-void
-explore__touch(const volatile void *p, unsigned size, int writes)
-{
-	uintptr_t address = (uintptr_t)p, word = address & ~(uintptr_t)7;
-	uint8_t bytes = (uint8_t)(((1u << size) - 1) << (address & 7));
-	unsigned i;
-
-	if (!explore__share(p, writes) ||
-	    ex.options.strategy != EXPLORE_SLEEP)
-		return;
-	for (i = 0; i < now.n; i++)
-		if (now.at[i].word == word && (now.at[i].bytes & bytes) ==
-		    bytes && now.at[i].writes >= writes)
-			return;
-	if (i == TOUCHED_MAX) {
-		now.all = 1;
-		return;
-	}
-	now.at[i].word = word;
-	now.at[i].bytes = bytes;
-	now.at[i].writes = (uint8_t)writes;
-	now.n++;
-}
-
-void
-explore__touch_all(void)
-{
-	now.all = 1;
-}
-
-static int
-depend(const struct footprint *a, const struct footprint *b)
-{
-	unsigned i, k;
-
-	if (a->all || b->all)
-		return 1;
-	for (i = 0; i < a->n; i++)
-		for (k = 0; k < b->n; k++)
-			if (a->at[i].word == b->at[k].word &&
-			    (a->at[i].bytes & b->at[k].bytes) != 0 &&
-			    (a->at[i].writes || b->at[k].writes))
-				return 1;
-	return 0;
-}
-
-static void
-merge(struct footprint *to, const struct footprint *from)
-{
-	unsigned i;
-
-	to->all |= from->all;
-	if (to->n + from->n > TOUCHED_MAX) {
-		to->all = 1;
-		return;
-	}
-	for (i = 0; i < from->n; i++)
-		to->at[to->n++] = from->at[i];
-}
 
 /* The transition that began at the last node has ended. */
 void
@@ -126,7 +46,7 @@ explore__sleep_end(void)
 
 	if (depth > 0 && depth <= NODES_MAX) {
 		last = &node[depth - 1];
-		merge(&last->foot[last->taken], &now);
+		explore__foot_merge(&last->foot[last->taken], &explore__foot);
 	}
 }
 
@@ -134,7 +54,7 @@ void
 explore__sleep_reset(void)
 {
 	depth = 0;
-	memset(&now, 0, sizeof now);
+	explore__foot_clear(&explore__foot);
 }
 
 /* A state that is reached for the first time: who sleeps there? */
@@ -150,7 +70,8 @@ node_make(struct node *to)
 		return;
 	could = (from->asleep | from->done) & ~(1u << from->taken);
 	for (id = 1; id < CONTEXTS; id++) {
-		if ((could & 1u << id) == 0 || depend(&from->foot[id], &now))
+		if ((could & 1u << id) == 0 || explore__foot_depend(&from->foot[id],
+		    &explore__foot))
 			continue;
 		to->asleep |= 1u << id;
 		to->foot[id] = from->foot[id];
@@ -165,7 +86,7 @@ node_next(struct node *at, int taken)
 		return;
 	at->done |= 1u << at->taken;
 	at->taken = taken;
-	memset(&at->foot[taken], 0, sizeof at->foot[taken]);
+	explore__foot_clear(&at->foot[taken]);
 }
 
 int
@@ -190,7 +111,7 @@ explore__sleep_choose(const int *candidate, int n)
 			skip |= 1u << i;
 	while (first < n && (skip & 1u << first) != 0)
 		first++;
-	memset(&now, 0, sizeof now);
+	explore__foot_clear(&explore__foot);
 	if (first == n) {
 		/* Go on to the end somehow; nothing more is recorded. */
 		ex.pruned = 1;

@@ -33,10 +33,10 @@
 #include "explore_cli.h"
 
 #define WHOLE_EXECUTIONS	2000000	/* of two threads; begun */
-#define LARGE_EXECUTIONS	100000	/* of those with flag L */
+#define LARGE_EXECUTIONS	1200000	/* of those with flag L */
 #define DFS_EXECUTIONS		10000
 #define SLEEP_EXECUTIONS	10000
-#define RANDOM_EXECUTIONS	12000
+#define RANDOM_EXECUTIONS	14000
 #define SECONDS_MAX		300
 #define WHOLE_BOUND		3
 #define LINES			18	/* of a scenario, at most */

@@ -27,7 +27,8 @@
 	T(race_fences) T(spin_forever) T(map_freed) T(memory_missed) \
 	T(memory_looked) T(mutex_order) \
 	T(threes) T(late) T(sb_other_modify) T(section_seen) \
-	T(overwritten) T(freed_unhooked) T(who_runs) T(freed_late)
+	T(overwritten) T(freed_unhooked) T(who_runs) T(freed_late) \
+	T(sb_private) T(adds) T(told_twice) T(ways)
 
 #define EXPLORE__TOY(name) extern const struct explore_test toy_##name;
 EXPLORE_TOYS(EXPLORE__TOY)

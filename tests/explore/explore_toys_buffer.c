@@ -85,6 +85,12 @@ over_look(void)
 	toy.got[2] = EVBUS_LOAD(&toy.data, RELAXED);
 }
 
+static void
+sb_private_finish(void)
+{
+	EXPLORE_ASSERT(toy.got[1] == 1 || toy.got[2] == 1);
+}
+
 /* flag is 2 at the end: then the first was stored before the second. */
 static void
 over_finish(void)
@@ -92,19 +98,88 @@ over_finish(void)
 	EXPLORE_ASSERT(toy.flag != 2 || toy.got[1] != 2 || toy.got[2] == 1);
 }
 
+/* A read-modify-write of a word that is not shared empties the buffer. */
+static void
+own_store(void)
+{
+	EVBUS_STORE(&toy.left, 1, RELAXED);
+	toy.got[1] = EVBUS_LOAD(&toy.right, RELAXED);
+	(void)EVBUS_FETCH_OR(&toy.word[0], 1, RELAXED);
+}
+
+static void
+own_modify(void)
+{
+	(void)EVBUS_FETCH_OR(&toy.right, 1, RELAXED);
+	toy.got[2] = EVBUS_LOAD(&toy.left, RELAXED);
+}
+
+/* Additions whose order nobody sees; and one that somebody does. */
+static void
+add_first(void)
+{
+	EVBUS_FETCH_ADD(&toy.word[0], 1, RELAXED);
+	EVBUS_STORE(&toy.left, 1, RELAXED);
+	EVBUS_FETCH_ADD(&toy.word[1], 1, RELAXED);
+}
+
+static void
+add_second(void)
+{
+	EVBUS_FETCH_ADD(&toy.word[0], 2, RELAXED);
+	toy.got[2] = EVBUS_LOAD(&toy.left, RELAXED);
+	EVBUS_FETCH_ADD(&toy.word[1], 2, RELAXED);
+	toy.got[3] = (uint32_t)EVBUS_LOAD(&toy.word[1], RELAXED);
+}
+
+/* The same value twice; who reads the first knows what was before it. */
+static void
+told_write(void)
+{
+	EVBUS_STORE(&toy.data, 1, RELAXED);
+	EVBUS_STORE(&toy.flag, 1, RELEASE);
+	EVBUS_STORE(&toy.flag, 1, RELAXED);
+}
+
+static void
+told_read(void)
+{
+	toy.got[1] = EVBUS_LOAD(&toy.flag, ACQUIRE);
+	toy.got[2] = EVBUS_LOAD(&toy.data, RELAXED);
+}
+
+/* One way to a state is gone while a fiber sleeps, another while none does. */
+static void
+ways_first(void)
+{
+	EVBUS_STORE(&toy.word[0], 1, RELAXED);
+	toy.got[1] = EVBUS_LOAD(&toy.left, RELAXED);
+	EVBUS_STORE(&toy.word[1], 1, RELAXED);
+	toy.got[2] = EVBUS_LOAD(&toy.right, RELAXED);
+}
+
+static void
+ways_second(void)
+{
+	EVBUS_STORE(&toy.left, 1, RELAXED);
+	toy.got[3] = (uint32_t)EVBUS_LOAD(&toy.word[1], RELAXED);
+	EVBUS_STORE(&toy.right, 1, RELAXED);
+	toy.got[4] = (uint32_t)EVBUS_LOAD(&toy.word[0], RELAXED);
+}
+
 /* Where both stand the same, it matters who goes on for nothing. */
 static void
 runs_first(void)
 {
 	EVBUS_STORE(&toy.left, 1, RELAXED);
-	toy.got[1] = EVBUS_FETCH_ADD(&toy.data, 1, RELAXED);
+	toy.got[1] = EVBUS_FETCH_OR(&toy.data, 1, RELAXED);
 }
 
 static void
 runs_second(void)
 {
-	toy.got[2] = EVBUS_FETCH_ADD(&toy.data, 16, RELAXED);
-	toy.got[3] = EVBUS_FETCH_ADD(&toy.data, 16, RELAXED);
+	toy.got[2] = EVBUS_FETCH_OR(&toy.data, 16, RELAXED);
+	toy.got[3] = EVBUS_FETCH_OR(&toy.data, 32, RELAXED);
 	toy.got[4] = EVBUS_LOAD(&toy.left, RELAXED);
 }
 
@@ -152,3 +227,9 @@ TOY(section_seen, "stores of a section waited for", section_setup, NULL,
     section_store, section_wait);
 TOY(overwritten, "a store that overwrites another", toy_setup, over_finish,
     over_first, over_second, over_look);
+TOY(sb_private, "a modify of a private word is no fence", toy_setup,
+    sb_private_finish, own_store, own_modify);
+TOY(adds, "additions change places", toy_setup, NULL, add_first, add_second);
+TOY(told_twice, "a value that tells more the first time", toy_setup, NULL,
+    told_write, told_read);
+TOY(ways, "four words that cross", toy_setup, NULL, ways_first, ways_second);

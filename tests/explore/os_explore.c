@@ -164,7 +164,7 @@ evbus__mutex_lock(struct evbus__mutex *m)
 		return;
 	}
 	explore__point("mutex_lock", 0);
-	explore__touch(&m->owner, sizeof m->owner, 1);
+	explore__touch(&m->owner, sizeof m->owner, EXPLORE_WRITES);
 	if (m->owner == ex.current + 1)
 		explore_fail("deadlock: fiber %d locks %s twice", ex.current,
 		    explore__place(m));
@@ -207,6 +207,7 @@ evbus__futex_wait(uint32_t *word, uint32_t value, int64_t deadline_ns)
 	    found ? NULL : "other value", "", 0);
 	if (!found)
 		return 0;
+	explore__touch(&ex.now_ns, sizeof ex.now_ns, EXPLORE_READS);
 	if (deadline_ns >= 0 && deadline_ns <= ex.now_ns)
 		return EVBUS_ETIMEDOUT;
 	if (ex.options.spurious && f->spurious < SPURIOUS_MAX &&
@@ -252,7 +253,7 @@ evbus__futex_wake(uint32_t *word, int n)
 	if (ex.current == 0)
 		return;
 	explore__point("futex_wake", 0);
-	explore__touch(word, sizeof *word, 1);
+	explore__touch(word, sizeof *word, EXPLORE_WRITES);
 	event = explore__event((uintptr_t)word, 0);
 	if (explore__buffered())
 		explore__buffer_show_word(word);
@@ -275,7 +276,7 @@ evbus__os_now(void)
 	if (ex.current != 0) {
 		explore__loaded(f);
 		explore__event(0, (uint64_t)ex.now_ns);
-		explore__touch(&ex.now_ns, sizeof ex.now_ns, 0);
+		explore__touch(&ex.now_ns, sizeof ex.now_ns, EXPLORE_READS);
 		f->timed = 1;
 	}
 	return ex.now_ns;
@@ -401,14 +402,15 @@ void
 explore_run_thread(void)
 {
 	thread.body(thread.arg);
-	EVBUS_STORE(&thread.ended, 1, RELEASE);
+	EVBUS_STORE(&thread.ended, 1, SEQ_CST);
 }
 
 void
 evbus__os_thread_join(struct evbus__os_thread *t)
 {
 	(void)t;
-	while (EVBUS_LOAD(&thread.ended, ACQUIRE) == 0 && ex.current != 0)
+	/* The system knows who has ended: there is no old answer. */
+	while (EVBUS_LOAD(&thread.ended, SEQ_CST) == 0 && ex.current != 0)
 		EVBUS_SPIN();
 }
 

@@ -164,7 +164,7 @@ finish_exit_unread(void)
 const struct explore_test claim_x_exit_full = {
 	"claim_x_exit_full", "who waits for a dead thread's slot goes on", 2,
 	setup_exit_unread, { claim_more_and_end, publish_one },
-	finish_exit_unread, "uL"
+	finish_exit_unread, "u"
 };
 
 const struct explore_test claim_x_exit = {

@@ -125,25 +125,22 @@ setup_flush(void)
 static void
 flush_and_look(void)
 {
-	unsigned before = scenario.published[1];
-
-	EXPLORE_ASSERT(scenario_publish() == 0);
 	explore_assert(evbus_flush(scenario.bus, EVBUS_FOREVER) == 0,
 	    "flush: %s", evbus_errmsg());
-	EXPLORE_ASSERT(EVBUS_PLAIN_LOAD(&scenario.log[0].got[before].n) > 0);
+	EXPLORE_ASSERT(EVBUS_PLAIN_LOAD(&scenario.log[0].got[0].n) > 0);
 }
 
 static void
 publish_and_read(void)
 {
 	EXPLORE_ASSERT(scenario_publish() == 0);
-	scenario_read(0, 3);
+	scenario_read(0, 2);
 }
 
 const struct explore_test flush_x_publish = {
 	"flush_x_publish", "a flush waits for what it began with", 2,
 	setup_flush, { flush_and_look, publish_and_read }, scenario_finish,
-	"fuL"
+	"fu"
 };
 
 static void

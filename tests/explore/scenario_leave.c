@@ -94,7 +94,7 @@ const struct explore_test leave_x_blocked_publisher = {
 
 const struct explore_test leave_x_publisher_own = {
 	"leave_x_publisher_own", "the same by the reader's own thread", 2,
-	setup, { publish_one, poll_and_close }, finish, "L"
+	setup, { publish_one, poll_and_close }, finish, NULL
 };
 
 const struct explore_test leave_x_publisher_two = {

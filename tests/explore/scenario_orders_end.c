@@ -245,26 +245,27 @@ release(const void *data, size_t size, void *arg)
 static void
 setup_references(void)
 {
+	static const struct evbus_options one_reference = {
+		.stream = { .capacity = 2, .max_references = 1 },
+	};
+
 	released = 0;
-	scenario_open(&two_slots, 0);
+	scenario_open(&one_reference, 0);
 }
 
 static void
-publish_references(void)
+publish_reference(void)
 {
 	struct evbus_publish_options options = { .release = release };
-	int i;
 
-	for (i = 0; i < 2; i++)
-		explore_assert(evbus_publish_with(scenario.topic,
-		    &referred[explore_self()], sizeof referred[0],
-		    &options) == 0, "publish: %s", evbus_errmsg());
+	explore_assert(evbus_publish_with(scenario.topic,
+	    &referred[explore_self()], sizeof referred[0], &options) == 0,
+	    "publish: %s", evbus_errmsg());
 }
 
 const struct explore_test hold_x_reclaim = {
 	"hold_x_reclaim", "who gives a reference back knows all of it", 2,
-	setup_references, { publish_references, publish_references }, finish,
-	"L"
+	setup_references, { publish_reference, publish_reference }, finish, "L"
 };
 
 /* ---- A producer of two goes on where another one has looked ------------- */

@@ -137,6 +137,13 @@ setup_lossless(void)
 {
 	open_with(&two_slots, NULL);
 	publish_block(1);
+	publish_block(2);
+}
+
+static void
+publish_third(void)
+{
+	publish_block(3);
 }
 
 static void
@@ -264,5 +271,5 @@ const struct explore_test pool_take_x_give = {
 
 const struct explore_test gate_x_reclaim = {
 	"gate_x_reclaim", "the same in place, for a lossless reader", 2,
-	setup_lossless, { publish_blocks, read_three }, finish, "L"
+	setup_lossless, { publish_third, read_three }, finish, "L"
 };

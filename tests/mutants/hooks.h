@@ -41,7 +41,7 @@ void plain_release(void *p, size_t n);
 	__ATOMIC_##o, MUTANTS_AT(p))
 #define EVBUS_XCHG(p, v, o) EVBUS__R(p, evbus__x_xchg((p), sizeof *(p), \
 	EVBUS__V(v), __ATOMIC_##o, MUTANTS_AT(p)))
-#define EVBUS_FETCH_ADD(p, v, o) EVBUS__R(p, evbus__x_add((p), sizeof *(p), \
+#define EVBUS_FETCH_ADD(p, v, o) ((void)evbus__x_add((p), sizeof *(p), \
 	EVBUS__V(v), __ATOMIC_##o, MUTANTS_AT(p)))
 #define EVBUS_FETCH_OR(p, v, o) EVBUS__R(p, evbus__x_or((p), sizeof *(p), \
 	EVBUS__V(v), __ATOMIC_##o, MUTANTS_AT(p)))
