@@ -13,6 +13,7 @@
 #include <evbus/topic.h>
 #include <evbus/publish.h>
 #include <evbus/reader.h>
+#include <evbus/group.h>
 #include <evbus/bus.h>
 
 #endif /* EVBUS_H */

@@ -18,6 +18,14 @@
 struct evbus;
 struct evbus_reader;
 
+/* How the members of a group share its events; see evbus_group_stats(3). */
+enum evbus_share {
+	EVBUS_SHARED = 1,		/* each event goes to one member; the
+					 * default */
+	EVBUS_KEYED = 2			/* one key, one member at a time; not
+					 * yet: EVBUS_ENOTSUP */
+};
+
 /* Zero means default. */
 struct evbus_reader_options {
 	const char *name;		/* up to 31 bytes; "reader-N" */
@@ -36,6 +44,15 @@ struct evbus_reader_options {
 					 * than so many events; 0: never */
 	int64_t stall_ns;		/* publishers were held up at one place
 					 * for so long; 0: never */
+	/*
+	 * Readers of one group share its events: each is handled by one of
+	 * them.  They subscribe one pattern, all the same.
+	 */
+	const char *group;		/* up to 31 bytes; NULL: in none */
+	enum evbus_share share;
+	int keep_group;			/* it stays without members, and holds
+					 * publishers back, until
+					 * evbus_group_end() */
 };
 
 /* Zero means default. */

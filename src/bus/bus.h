@@ -7,7 +7,7 @@
 
 #include <evbus/bus.h>
 
-#include "reader/reader.h"
+#include "group/group.h"
 
 #define EVBUS__BUS_MAGIC	0x65764275u
 #define EVBUS__WORKERS_MAX	64u

@@ -126,6 +126,10 @@ left_for(const struct evbus_reader *reader, int owed)
 	uint64_t left = 0, tail, next;
 
 	for (i = 0; i < places; i++) {
+		if (reader->place[i]->shared != NULL) {
+			left += evbus__in_hand(reader->place[i]->cursor);
+			continue;
+		}
 		if (owed && (reader->lossy || EVBUS_LOAD(
 		    &reader->place[i]->cursor->demoted, RELAXED) != 0))
 			continue;
@@ -154,11 +158,16 @@ static int
 all_idle(struct evbus__context *context)
 {
 	struct evbus__readers *readers = context->readers;
+	const struct evbus__group *group;
 	const struct evbus_reader *reader;
 	uint32_t i;
 	int idle = 1;
 
 	evbus__mutex_lock(&context->lock);
+	/* Groups first: what they have claimed is in a reader's hand then. */
+	for (group = readers->group_first; group != NULL && idle;
+	    group = group->next)
+		idle = evbus__group_left(group) == 0;
 	for (i = 0; i < readers->opened && idle; i++) {
 		reader = readers->reader[i];
 		if (!is_open(reader))
@@ -219,12 +228,28 @@ drain(struct evbus__context *context, struct evbus_publisher *self,
 	}
 }
 
+/* What nobody has in hand, and what members delivered that have left. */
+static void
+report_group(struct evbus *bus, const struct evbus__group *group,
+    struct evbus_report *report)
+{
+	struct evbus_reader_report *row = &bus->report[report->readers++];
+
+	memset(row, 0, sizeof *row);
+	memcpy(row->name, group->stand->entry->name, sizeof row->name);
+	row->delivered = group->delivered;
+	row->left = evbus__group_left(group);
+	report->delivered += row->delivered;
+	report->left += row->left;
+}
+
 static void
 fill_report(struct evbus *bus, struct evbus_report *report)
 {
 	struct evbus__readers *readers = bus->context.readers;
 	struct evbus_reader_report *row;
 	struct evbus_reader_stats stats;
+	const struct evbus__group *group;
 	const struct evbus_reader *reader;
 	uint32_t i;
 
@@ -255,6 +280,8 @@ fill_report(struct evbus *bus, struct evbus_report *report)
 		report->lost += row->lost;
 		report->running += (unsigned)row->running;
 	}
+	for (group = readers->group_first; group != NULL; group = group->next)
+		report_group(bus, group, report);
 	evbus__mutex_unlock(&bus->context.lock);
 }
 

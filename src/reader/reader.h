@@ -89,6 +89,16 @@ struct evbus__place {
 	uint64_t batch_first;		/* sequence of the first */
 	unsigned char *copy;		/* EVBUS__COPY_BATCH slots; or NULL:
 					 * it reads in place */
+	/* Copy more; 1: try once more. */
+	int (*refill)(struct evbus__place *);
+	/* Of a member of a group (src/group/). */
+	struct evbus__share *share;	/* its group in this stream; or NULL */
+	struct evbus__cursor *shared;	/* that group's cursor; or NULL */
+	uint64_t others;		/* sequences below `next` that others
+					 * passed, or that were not its own */
+	uint32_t armed;			/* atomic: it may claim */
+	uint32_t room;			/* events that it may take at once */
+	uint32_t flags;			/* of the events that it has in hand */
 	/* Counts since the last flush to the cursor. */
 	uint64_t delivered;
 	uint64_t skipped;
@@ -96,6 +106,9 @@ struct evbus__place {
 	uint64_t gone;			/* lost */
 	uint64_t calls;			/* of handlers */
 };
+
+struct evbus__group;			/* group/group.h */
+struct evbus__share;
 
 /* Memory that who runs the reader may still hold. */
 struct evbus__retired {
@@ -107,11 +120,19 @@ struct evbus__retired {
 };
 _Static_assert(sizeof(struct evbus__retired) % 16 == 0, "keeps alignment");
 
+/* Of a reader that was opened in a group. */
+enum evbus__member_state {
+	EVBUS__MEMBER_NOT_YET,		/* it has not subscribed */
+	EVBUS__MEMBER_IN,
+	EVBUS__MEMBER_FAILED		/* it could not */
+};
+
 enum evbus__reader_state {
 	EVBUS__READER_FREE,
 	EVBUS__READER_OPEN,
 	EVBUS__READER_CLOSING,		/* no new handler call */
-	EVBUS__READER_CLOSED
+	EVBUS__READER_CLOSED,
+	EVBUS__READER_GROUP		/* no reader: it stands for a group */
 };
 
 struct evbus_reader {
@@ -134,6 +155,7 @@ struct evbus_reader {
 	int64_t spin_ns;
 	void *worker;			/* struct evbus__worker, layer 6 */
 	uint32_t left_worker;		/* which change of its list that was */
+	struct evbus__group *group;	/* that it is a member of; or NULL */
 
 	/* Written under the bus's lock, read by who runs it. */
 	uint32_t state;			/* atomic */
@@ -146,6 +168,7 @@ struct evbus_reader {
 	uint32_t closes;		/* atomic: how often it was closed */
 	uint32_t finishing;		/* ends taken out, on_closed not over */
 	uint32_t emptied;		/* closing, and no more ends will come */
+	uint32_t member;		/* enum evbus__member_state */
 	struct evbus__place **place;	/* [max_streams] */
 	struct evbus__subscription *subscriptions;
 	struct evbus__subscription *ends;	/* dead, not yet finished */
@@ -162,9 +185,26 @@ struct evbus_reader {
 	struct evbus__place *held;	/* place of the event that evbus_next()
 					 * returned */
 	struct evbus__snapshot *held_snapshot;	/* or what it returned */
+	uint32_t inside;		/* id of the thread that handles what
+					 * it has of its group; 0: none */
 	uint32_t turn;			/* place to begin with */
 	uint32_t stop;			/* end this poll */
 	int verdict;			/* refused verdict's result */
+};
+
+/* What layer 5 gives: groups.  The bus's lock is held. */
+struct evbus__group_calls {
+	/* A reader is opened, or was closed and has left its streams. */
+	int (*enter)(struct evbus_reader *, const struct evbus_reader_options *);
+	void (*leave)(struct evbus_reader *, struct evbus_publisher *self);
+	/* It is about to subscribe; it has, or could not. */
+	int (*check)(struct evbus_reader *, const char *pattern);
+	void (*subscribed)(struct evbus_reader *, struct evbus_publisher *self,
+	    const struct evbus__subscription *);
+	/* It joins a stream, or leaves it. */
+	int (*join)(struct evbus_reader *, struct evbus_publisher *self,
+	    struct evbus__place *, enum evbus_start);
+	void (*quit)(struct evbus__place *);
 };
 
 struct evbus__readers {
@@ -182,7 +222,13 @@ struct evbus__readers {
 	int (*worker_join)(struct evbus_reader *, const char *worker);
 	void (*worker_leave)(struct evbus_reader *);
 	int (*worker_done_with)(struct evbus_reader *);
+	/* Given by layer 5. */
+	const struct evbus__group_calls *groups;
+	struct evbus__group *group_first;
 };
+
+/* options.c: 0 or a refusal. */
+int evbus__reader_options_check(const struct evbus_reader_options *);
 
 /* reader.c */
 int evbus__readers_init(struct evbus__context *, uint32_t limit,
@@ -194,6 +240,11 @@ int evbus__reader_make(struct evbus__context *,
 int evbus__reader_start_closing(struct evbus_reader *);
 /* Leave all streams, run every on_closed; once.  No lock held. */
 void evbus__reader_finish(struct evbus_reader *);
+
+/* A slot that stands for a group, and back; the lock is held. */
+int evbus__reader_stand(struct evbus__context *, const char *name,
+    struct evbus_reader **);
+void evbus__reader_fall(struct evbus_reader *);
 
 /* run.c; entering and leaving is in run.h. */
 /* A worker runs it: EVBUS_EOWNER for anybody else. */
@@ -235,8 +286,13 @@ void evbus__place_publish(struct evbus__place *);
 void evbus__place_counters(struct evbus__place *);
 int evbus__place_ready(const struct evbus__place *);
 
-/* copy.c: lossy reading. */
+/* copy.c: reading of copies. */
 struct evbus_header *evbus__copy_next(struct evbus__place *);
+struct evbus_header *evbus__copied(const struct evbus__place *, uint32_t i);
+/* Copy what is committed from a sequence on, and no more; how many. */
+uint32_t evbus__copy_slots(const struct evbus__place *, uint64_t sequence,
+    uint32_t most);
+int evbus__copy_refill(struct evbus__place *);
 int evbus__pin(struct evbus__place *, const struct evbus_outside *);
 void evbus__unpin(struct evbus__place *);
 
@@ -263,6 +319,10 @@ int evbus__retained_hold(struct evbus_reader *);
 /* ... and be done with it; or, under the lock, when nobody can look any more. */
 void evbus__retained_done(struct evbus_reader *);
 void evbus__retained_forget(struct evbus_reader *);
+
+/* member.c: one place of a member of a group; how many sequences. */
+unsigned evbus__run_shared(struct evbus_reader *, struct evbus__place *,
+    unsigned budget);
 
 /* wait.c: anything to look at for any of n readers?  Spin, then sleep. */
 int evbus__wait_any(struct evbus__park *, struct evbus_reader *const *,
@@ -339,7 +399,7 @@ evbus__describe(struct evbus_reader *reader, const struct evbus__place *place,
 	event->publisher = evbus__meta_publisher(meta);
 	event->lost = place->lost;
 	event->stream = place->stream->pub.number;
-	event->flags = 0;
+	event->flags = place->flags;
 }
 
 #endif /* EVBUS_SRC_READER_H */

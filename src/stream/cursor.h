@@ -17,7 +17,9 @@
 struct evbus__cursor {
 	/* Written by the reader, read by producers when the gate is used up. */
 	uint64_t next EVBUS_ALIGNED(EVBUS_LINE);
-				/* next sequence it will look at */
+				/* next sequence it will look at; of a
+				 * member of a group, which gates nobody,
+				 * the first that it has in hand */
 	uint64_t pin;		/* ticket of the payload outside the ring that
 				 * it reads now; 0: none */
 
@@ -41,8 +43,15 @@ struct evbus__cursor {
 	int64_t stalled_since;	/* monotonic, ns */
 	uint32_t demoted;	/* it gates no more */
 	uint32_t reserved;
+
+	/* Groups (src/group/). */
+	uint64_t until;		/* of a member: it has next .. until in hand;
+				 * written by it */
+	uint64_t handed;	/* of a group: the smallest sequence that was
+				 * handed over and not taken; GONE: none */
 };
 _Static_assert(offsetof(struct evbus__cursor, delivered) == 128 &&
+    offsetof(struct evbus__cursor, handed) < 256 &&
     sizeof(struct evbus__cursor) == 256, "cursor is locked");
 
 /* A reader as others see it. */
@@ -66,6 +75,7 @@ struct evbus__reader_entry {
 	uint32_t lossy;
 	uint32_t worker;	/* number of its worker + 1; 0: none */
 	uint32_t closer;	/* evbus_close() runs it, nobody else */
+	uint32_t group;		/* 1: it stands for a group */
 	char name[EVBUS_NAME_MAX];
 };
 _Static_assert(offsetof(struct evbus__reader_entry, used) == 128 &&

@@ -115,7 +115,9 @@ sleep_for_gate(struct evbus__stream *stream, struct evbus_publisher *publisher,
 	if (kind != EVBUS__WAIT_FLUSH)
 		due = evbus__gate_due(stream, publisher, kind ==
 		    EVBUS__WAIT_POOL ? 0 : gate + stream->pub.mask + 1, gate);
-	if (evbus__gate_now(stream, publisher) >= gate ||
+	if ((kind == EVBUS__WAIT_FLUSH ?
+	    evbus__passed_now(stream, publisher) :
+	    evbus__gate_now(stream, publisher)) >= gate ||
 	    EVBUS_LOAD(&stream->context->state, RELAXED) != EVBUS__OPEN)
 		return 0;
 	EVBUS__DELAY(space_sleep);

@@ -133,7 +133,15 @@ void scenario_finish(void);
 	S(retained_x_publish) S(retained_x_stamp) S(retained_x_poll) \
 	S(retained_x_poll_lossy) S(retained_x_next) \
 	S(retained_x_next_lossy) S(retained_x_all) \
-	S(retained_x_retained) S(retained_x_unsubscribe)
+	S(retained_x_retained) S(retained_x_unsubscribe) \
+	S(group_claim_x_claim) S(group_claim_x_next) S(group_x_gate) \
+	S(group_x_lap) S(group_join_x_claim) S(group_join_x_publish) \
+	S(group_x_wake) S(group_x_flush) S(group_x_flush_two) \
+	S(group_x_close) S(group_leave_x_claim) S(group_leave_x_run) \
+	S(group_leave_x_next) S(group_take_x_take) \
+	S(group_leave_x_publish) S(group_leave_x_flush) S(group_exit_x_claim) \
+	S(group_exit_x_run) S(group_end_x_publish) S(group_leave_x_reclaim) \
+	S(group_keep_x_reclaim)
 
 #define SCENARIO__DECLARE(name) extern const struct explore_test name;
 SCENARIOS(SCENARIO__DECLARE)
