@@ -271,9 +271,9 @@ evbus__share_hand_over(struct evbus__place *place)
 	*at = batch;
 	EVBUS_STORE(&place->cursor->next, end, RELEASE);
 	end_move(share);
-	evbus__unpin(place);
 	place->batch = 0;
 	place->batch_at = 0;
+	evbus__unpin(place);
 	share->group->redelivered += end - batch->at;
 	nudge_members(share->group);
 	return end - batch->at;

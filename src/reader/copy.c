@@ -182,6 +182,9 @@ evbus__unpin(struct evbus__place *place)
 {
 	if (place->pinned == 0)
 		return;
+	/* It is the last of what a member of a group has in hand. */
+	if (place->shared != NULL && place->batch_at < place->batch)
+		return;
 	place->pinned = 0;
 	/* PIN: release, partner is_pinned(): done with the payload. */
 	EVBUS_STORE(&place->cursor->pin, 0, RELEASE);

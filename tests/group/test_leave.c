@@ -365,6 +365,59 @@ a_payload_outside_its_slot_goes_along_L1(void **state)
 	fixture_end(bus, 0);
 }
 
+static struct evbus_topic *crowded;
+static int crowd_result;
+
+/* The second event's handler wants the block that the third has. */
+static enum evbus_verdict
+crowd(const struct evbus_event *event, void *arg)
+{
+	char bytes[LARGE] = { 0 };
+
+	if (event->sequence == 1)
+		crowd_result = evbus_try_publish(crowded, bytes, sizeof bytes);
+	return see(event, arg);
+}
+
+/* A claim ends with a payload outside its slot: pinned from the claim on. */
+static void
+a_payload_is_pinned_while_events_before_it_are_handled_L1(void **state)
+{
+	struct evbus_options bus_options = { .stream = { .capacity = 16,
+	    .max_payload = LARGE, .pool_blocks = 1 } };
+	struct evbus_reader_options options = { .group = "work" };
+	struct evbus *bus = fixture_open(&bus_options);
+	struct evbus_reader *member = fixture_reader(bus, &options);
+	struct seen seen = { 0 };
+	char bytes[LARGE] = { 0 };
+	unsigned round;
+
+	(void)state;
+	crowded = fixture_topic(bus, "a");
+	assert_true(evbus_reader_subscribe(member, ">", crowd, &seen,
+	    NULL) > 0);
+	crowd_result = 0;
+	publish(crowded, 2, 8);
+	publish(crowded, 1, LARGE);
+	assert_int_equal(evbus_poll(member, 3), 3);
+	assert_int_equal(crowd_result, EVBUS_EFULL);
+	/* The same where a poll was stopped and evbus_next() goes on. */
+	for (round = 0; round < 2; round++) {
+		seen.stop_at = seen.events + 1;
+		seen.answer = EVBUS_PAUSE;
+		publish(crowded, 2, 8);
+		publish(crowded, 1, LARGE);
+		fixture_refused(evbus_poll(member, 3), EVBUS_EVERDICT);
+		assert_non_null(evbus_next(member));
+		evbus_done(member);
+		assert_int_equal(evbus_try_publish(crowded, bytes,
+		    sizeof bytes), EVBUS_EFULL);
+		assert_int_equal(fixture_drain(member), 1);
+	}
+	assert_int_equal(evbus_try_publish(crowded, bytes, sizeof bytes), 0);
+	fixture_end(bus, 0);
+}
+
 static unsigned given;
 
 static void
@@ -560,6 +613,8 @@ main(void)
 		    a_thread_that_ends_with_an_event_hands_it_over_D3),
 		cmocka_unit_test(a_worker_that_ends_hands_over_nothing_D3),
 		cmocka_unit_test(a_payload_outside_its_slot_goes_along_L1),
+		cmocka_unit_test(
+		    a_payload_is_pinned_while_events_before_it_are_handled_L1),
 		cmocka_unit_test(a_payload_that_nobody_takes_is_given_back_L1),
 		cmocka_unit_test(a_kept_group_is_freed_with_the_bus_M2),
 		cmocka_unit_test(who_cannot_join_holds_nobody_up_M2),
