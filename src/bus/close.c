@@ -257,6 +257,9 @@ fill_report(struct evbus *bus, struct evbus_report *report)
 	report->open_claims = open_claims(&bus->context, NULL);
 	report->reader = bus->report;
 	evbus__mutex_lock(&bus->context.lock);
+	/* First: what they have claimed meanwhile is in a reader's hand. */
+	for (group = readers->group_first; group != NULL; group = group->next)
+		report_group(bus, group, report);
 	for (i = 0; i < readers->opened; i++) {
 		reader = readers->reader[i];
 		if (!is_open(reader))
@@ -280,8 +283,6 @@ fill_report(struct evbus *bus, struct evbus_report *report)
 		report->lost += row->lost;
 		report->running += (unsigned)row->running;
 	}
-	for (group = readers->group_first; group != NULL; group = group->next)
-		report_group(bus, group, report);
 	evbus__mutex_unlock(&bus->context.lock);
 }
 

@@ -8,27 +8,25 @@
  *	at = the group's cursor
  *	stamps of at .. at + n (acquire)
  *	copy their slots (relaxed)
- *	next = at, until = at + n
- *	acquire fence				cursor: at -> b (release)
- *	cursor: at -> at + n (release)		limit, claim, release fence,
+ *	next = at, until = at + n		cursor: at -> b (release)
+ *	cursor: at -> at + n (release)		limit (acquires the cursor),
  *						write slot at + N
  *
  * Argument (GROUP).
  *  1. One member: the cursor only rises, and by a compare-and-swap.  Who moves
  *     it from `at` is the only one who ever does, so each sequence is claimed by
  *     one member.
- *  2. Whole: the group's cursor gates.  While it stands at `at` no slot from
- *     there on is written again.  If any copied word is a later lap's, its
- *     producer had seen the cursor beyond `at` before it claimed; its release
- *     fence and our acquire fence make our compare-and-swap see that as well,
- *     and fail (compare LAP in reader/copy.c).  If it succeeds, its release is
- *     what the gate acquires (GATE): no later lap is written before our copy.  A
- *     claim of another member in between is a read-modify-write: it carries our
- *     release on.
+ *  2. Whole: the group's cursor gates.  Whoever writes a slot from `at` on again
+ *     has acquired a value beyond `at` of it (GATE).  If our compare-and-swap
+ *     succeeds, that value is ours, or came by read-modify-writes after ours,
+ *     which carry our release on: our copy was made before.  If it fails, the
+ *     copy is thrown away, torn or not.
  *  3. Flush and close: what a member has in hand is told before the cursor
  *     moves.  Who sees the cursor sees that (evbus__passed_now()).  Told and not
  *     claimed means that a flush waits for nothing: it is taken back and SPACE
- *     is told.
+ *     is told.  `until` needs no order of its own: until something is claimed it
+ *     is never less than what was finished before, so that who sees it with an
+ *     older `next` only waits for longer.
  *  4. A payload outside its slot is pinned before the claim.  If the claim
  *     succeeds, the gate was below the event when the pin was looked for, so
  *     that the payload was there, or had been given back before the group
@@ -99,16 +97,15 @@ move(struct evbus__place *place, uint64_t at, uint32_t n)
 	EVBUS_STORE(&own->next, at, RELEASE);
 	EVBUS_STORE(&own->until, at + n, RELAXED);
 	EVBUS__DELAY(claim_shared);
-	EVBUS_FENCE(ACQUIRE);					/* GROUP */
 	/* GROUP, GATE: release, partner lowest() and evbus__passed_now(). */
 	if (EVBUS_CAS(&place->shared->next, &expected, at + n, RELEASE,
 	    RELAXED)) {
 		tell(place);
 		return 1;
 	}
-	/* Nothing in hand, wherever it stands. */
-	EVBUS_STORE(&own->until, 0, RELAXED);
-	EVBUS_STORE(&own->next, place->next, RELEASE);
+	/* Nothing in hand, as before. */
+	EVBUS_STORE(&own->until, place->next, RELAXED);
+	EVBUS_STORE(&own->next, place->next, RELEASE);		/* GATE */
 	tell(place);
 	return 0;
 }

@@ -230,19 +230,20 @@ const struct evbus__group_calls evbus__groups = {
 	.quit = evbus__share_quit,
 };
 
-/* Did the thread end inside the handler?  Then nobody is inside any more. */
+/* The thread has ended inside the handler: nobody is inside any more.  Who waits
+ * for that takes the lock before he goes on; who frees, that of the process. */
 static void
 end_run(struct evbus_reader *reader, struct evbus_publisher *publisher)
 {
 	struct evbus__reader_entry *entry = reader->entry;
 
 	EVBUS_STORE(&reader->inside, 0, RELAXED);
-	EVBUS_STORE(&entry->current, 0, RELEASE);		/* UNSUB */
+	EVBUS_STORE(&entry->current, 0, RELAXED);
 	EVBUS_STORE(&entry->running, EVBUS_LOAD(&entry->running, RELAXED) + 1,
-	    RELEASE);						/* GRACE */
+	    RELAXED);
 	evbus__futex_wake(&entry->running, INT32_MAX);
 	publisher->depth = 0;
-	EVBUS_STORE(&publisher->calls, 0, RELEASE);
+	EVBUS_STORE(&publisher->calls, 0, RELAXED);
 }
 
 /*
@@ -311,7 +312,7 @@ add_shares(struct evbus_group_stats *stats, const struct evbus__group *group)
 		share = group->share[i];
 		if (share == NULL)
 			continue;
-		next = EVBUS_LOAD(&share->cursor->next, ACQUIRE);
+		next = EVBUS_LOAD(&share->cursor->next, RELAXED);
 		tail = EVBUS_LOAD(&share->stream->pub.ctl->tail, RELAXED);
 		stats->claimed += next - share->cursor->start;
 		stats->left += tail > next ? tail - next : 0;

@@ -186,7 +186,8 @@ evbus__share_join(struct evbus_reader *reader, struct evbus_publisher *self,
 	place->share = share;
 	place->shared = share->cursor;
 	place->refill = evbus__share_claim;
-	EVBUS_STORE(&place->armed, reader->member == EVBUS__MEMBER_IN, RELEASE);
+	/* Seen with the place itself. */
+	EVBUS_STORE(&place->armed, reader->member == EVBUS__MEMBER_IN, RELAXED);
 	return 0;
 }
 
@@ -210,7 +211,7 @@ end_move(struct evbus__share *share)
 	for (batch = share->handed; batch != NULL; batch = batch->next)
 		if (batch->at < low)
 			low = batch->at;
-	EVBUS_STORE(&share->cursor->handed, low, RELEASE);
+	EVBUS_STORE(&share->cursor->handed, low, RELAXED);
 	EVBUS__DELAY(move_ends);
 	/* GROUP: release, partner evbus__passed_now(). */
 	EVBUS_STORE(&stream->moves, stream->moves + 1, RELEASE);
@@ -269,7 +270,7 @@ evbus__share_hand_over(struct evbus__place *place)
 	for (at = &share->handed; *at != NULL; at = &(*at)->next)
 		continue;
 	*at = batch;
-	EVBUS_STORE(&place->cursor->next, end, RELEASE);
+	EVBUS_STORE(&place->cursor->next, end, RELAXED);
 	end_move(share);
 	place->batch = 0;
 	place->batch_at = 0;
@@ -297,7 +298,7 @@ take_batch(struct evbus__place *place, struct evbus__batch *batch)
 	if (batch->ticket == 0)
 		return;
 	/* HOLD is a release: who sees the entry held sees the pin. */
-	EVBUS_STORE(&place->cursor->pin, batch->ticket, RELEASE);
+	EVBUS_STORE(&place->cursor->pin, batch->ticket, RELAXED);
 	place->pinned = batch->ticket;
 	(void)evbus__outside_hold(&place->stream->outside, batch->entry,
 	    batch->ticket >> EVBUS__OUTSIDE_BITS);
@@ -316,8 +317,8 @@ evbus__share_take(struct evbus__place *place)
 		take_batch(place, batch);
 		begin_move(place->stream);
 		share->handed = batch->next;
-		EVBUS_STORE(&place->cursor->next, batch->at, RELEASE);
-		EVBUS_STORE(&place->cursor->until, batch->end, RELEASE);
+		EVBUS_STORE(&place->cursor->next, batch->at, RELAXED);
+		EVBUS_STORE(&place->cursor->until, batch->end, RELAXED);
 		end_move(share);
 		push_spare(share, batch);
 	}
@@ -379,7 +380,7 @@ evbus__share_end(struct evbus__share *share, struct evbus_publisher *self)
 		free_batch(share, pop_spare(share));
 	if (self != NULL) {
 		EVBUS_STORE(&share->cursor->handed, EVBUS__CURSOR_GONE,
-		    RELEASE);
+		    RELAXED);
 		evbus__stream_leave(stream, self, share->cursor);
 	}
 	evbus__free(stream->context, share, sizeof *share);

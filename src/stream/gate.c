@@ -147,11 +147,11 @@ in_hand(const struct evbus__set *set)
 			continue;
 		cursor = set->member[i].cursor;
 		if (i < set->gating)
-			next = EVBUS_LOAD(&cursor->handed, ACQUIRE);
+			next = EVBUS_LOAD(&cursor->handed, RELAXED);
 		else {
 			/* GATE: acquire: what its handlers did is seen. */
 			next = EVBUS_LOAD(&cursor->next, ACQUIRE);
-			if (next >= EVBUS_LOAD(&cursor->until, ACQUIRE))
+			if (next >= EVBUS_LOAD(&cursor->until, RELAXED))
 				continue;
 		}
 		if (next < low)

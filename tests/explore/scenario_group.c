@@ -293,3 +293,82 @@ const struct explore_test group_x_close = {
 	"group_x_close", "nothing is left when the bus is closed", 2,
 	setup_close, { poll_first_until_closed, close_bus }, finish_close, "L"
 };
+
+/* What a member holds is told, or was passed; never missed. */
+static struct evbus_report report;
+
+static void
+setup_one_event(void)
+{
+	scenario_members(NULL, 1);
+	publish_some(1);
+}
+
+static void
+hold_first(void)
+{
+	(void)evbus_next(scenario.reader[0]);
+}
+
+static void
+close_at_once(void)
+{
+	int result = evbus_close(scenario.bus, 0, &report);
+
+	explore_assert(result == EVBUS_ETIMEDOUT && report.left >= 1,
+	    "close answers %d, with %llu left", result,
+	    (unsigned long long)report.left);
+}
+
+static void
+finish_closed(void)
+{
+	scenario_close();
+}
+
+const struct explore_test group_hold_x_close = {
+	"group_hold_x_close", "close misses nothing that a member has", 2,
+	setup_one_event, { hold_first, close_at_once }, finish_closed, "L"
+};
+
+/* A reader is polled, and waited for by a flush, while it becomes a member. */
+static void
+setup_not_yet(void)
+{
+	static const struct evbus_reader_options oldest = {
+		.group = "g", .start = EVBUS_START_OLDEST
+	};
+
+	scenario_open(NULL, 0);
+	scenario_reader_open(0, &oldest);
+	publish_some(2);
+}
+
+static void
+subscribe_first(void)
+{
+	scenario_subscribe(0);
+}
+
+static void
+flush_in_vain(void)
+{
+	int result = evbus_flush(scenario.bus, 0);
+
+	EXPLORE_ASSERT(result == 0 || result == EVBUS_ETIMEDOUT);
+	if (result != 0)
+		explore_assert(strstr(evbus_errmsg(), ":0,") == NULL,
+		    "says: %s", evbus_errmsg());
+}
+
+const struct explore_test group_subscribe_x_poll = {
+	"group_subscribe_x_poll", "nothing is passed before it is a member", 2,
+	setup_not_yet, { subscribe_first, poll_first_twice },
+	scenario_finish_group, NULL
+};
+
+const struct explore_test group_subscribe_x_holder = {
+	"group_subscribe_x_holder", "S1: the group and its line of code", 2,
+	setup_not_yet, { subscribe_first, flush_in_vain },
+	scenario_finish_group, NULL
+};

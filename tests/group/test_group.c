@@ -506,8 +506,10 @@ close_tells_what_a_member_has_in_hand_L3(void **state)
 	fixture_hold_entered(&hold);
 	fixture_refused(evbus_close(bus, 0, &report), EVBUS_ETIMEDOUT);
 	assert_int_equal(report.left, 1);
-	assert_int_equal(report.reader[0].left, 1);
-	assert_int_equal(report.reader[0].running, 1);
+	assert_int_equal(report.reader[0].left, 0);
+	assert_string_equal(report.reader[1].name, "member");
+	assert_int_equal(report.reader[1].left, 1);
+	assert_int_equal(report.reader[1].running, 1);
 	fixture_hold_open(&hold);
 	fixture_free(bus);
 }
