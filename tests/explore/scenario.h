@@ -138,7 +138,8 @@ void scenario_finish(void);
 	S(group_x_lap) S(group_join_x_claim) S(group_join_x_publish) \
 	S(group_x_wake) S(group_x_flush) S(group_x_flush_two) \
 	S(group_x_close) S(group_leave_x_claim) S(group_leave_x_run) \
-	S(group_leave_x_next) S(group_take_x_take) \
+	S(group_leave_x_next) S(group_take_x_take) S(group_take_x_flush) \
+	S(group_leave_x_flush_two) \
 	S(group_hold_x_close) S(group_subscribe_x_poll) \
 	S(group_subscribe_x_holder) \
 	S(group_leave_x_publish) S(group_leave_x_flush) S(group_exit_x_claim) \
