@@ -149,8 +149,7 @@ in_hand(const struct evbus__set *set)
 		if (i < set->gating)
 			next = EVBUS_LOAD(&cursor->handed, RELAXED);
 		else {
-			/* GATE: acquire: what its handlers did is seen. */
-			next = EVBUS_LOAD(&cursor->next, ACQUIRE);
+			next = EVBUS_LOAD(&cursor->next, RELAXED);
 			if (next >= EVBUS_LOAD(&cursor->until, RELAXED))
 				continue;
 		}
@@ -183,7 +182,9 @@ evbus__passed_now(struct evbus__stream *stream,
 	low = lowest(stream, set, EVBUS_LOAD(&stream->pub.ctl->tail, RELAXED));
 	EVBUS__DELAY(passed_gate);
 	hand = in_hand(set);
-	EVBUS_FENCE(ACQUIRE);					/* GROUP */
+	/* GROUP: the moves again; GATE: what the handlers of members did is
+	 * seen, partner evbus__place_publish() and move(). */
+	EVBUS_FENCE(ACQUIRE);
 	if ((moves & 1) != 0 ||
 	    EVBUS_LOAD(&stream->moves, RELAXED) != moves)
 		hand = 0;
