@@ -15,6 +15,7 @@
 #include <evbus/reader.h>
 #include <evbus/stall.h>
 #include <evbus/timer.h>
+#include <evbus/group.h>
 #include <evbus/bus.h>
 #include <evbus/worker.h>
 

@@ -10,6 +10,7 @@
 
 #include <evbus/bus.h>
 #include <evbus/error.h>
+#include <evbus/group.h>
 #include <evbus/publish.h>
 #include <evbus/reader.h>
 #include <evbus/stream.h>

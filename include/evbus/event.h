@@ -15,7 +15,8 @@ struct evbus_topic;
 #define EVBUS_EVENT_OUTSIDE	0x0002u	/* payload lies outside the ring */
 #define EVBUS_EVENT_RETAINED	0x0010u	/* kept by its topic: see
 					 * EVBUS_START_RETAINED */
-#define EVBUS_EVENT_REDELIVERED	0x0020u	/* not yet used */
+#define EVBUS_EVENT_REDELIVERED	0x0020u	/* another member of the group had it
+					 * in hand before, and may have begun */
 #define EVBUS_EVENT_UNCOVERED	0x0040u	/* a reader that this one stands after
 					 * may not have been done with it */
 

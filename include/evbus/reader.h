@@ -21,6 +21,14 @@ struct evbus_reader;
 
 #define EVBUS_AFTER_MAX		8	/* readers that one may stand after */
 
+/* How the members of a group share its events; see evbus_group_stats(3). */
+enum evbus_share {
+	EVBUS_SHARED = 1,		/* each event goes to one member; the
+					 * default */
+	EVBUS_KEYED = 2			/* one key, one member at a time; not
+					 * yet: EVBUS_ENOTSUP */
+};
+
 /* Zero means default. */
 struct evbus_reader_options {
 	const char *name;		/* up to 31 bytes; "reader-N" */
@@ -49,6 +57,15 @@ struct evbus_reader_options {
 	struct evbus_reader *const *after;	/* [after_count]; copied */
 	uint32_t after_count;			/* up to EVBUS_AFTER_MAX */
 	int allow_uncovered;
+	/*
+	 * Readers of one group share its events: each is handled by one of
+	 * them.  They subscribe one pattern, all the same.
+	 */
+	const char *group;		/* up to 31 bytes; NULL: in none */
+	enum evbus_share share;
+	int keep_group;			/* it stays without members, and holds
+					 * publishers back, until
+					 * evbus_group_end() */
 };
 
 /* Zero means default. */

@@ -49,6 +49,14 @@ open_map(struct evbus *bus)
 	return evbus__map_open(&bus->context, options->name, shape);
 }
 
+/* What it claimed and has in hand goes to others. */
+static void
+thread_ended(struct evbus__context *context, struct evbus_publisher *publisher)
+{
+	evbus__thread_holes(context, publisher);
+	evbus__groups_thread_ended(context, publisher);
+}
+
 static void
 set_context(struct evbus *bus)
 {
@@ -64,7 +72,7 @@ set_context(struct evbus *bus)
 	context->log = options->log;
 	context->log_arg = options->log_arg;
 	context->max_publishers = options->max_publishers;
-	context->thread_ended = evbus__thread_holes;
+	context->thread_ended = thread_ended;
 	context->fence_full = (uint8_t)evbus__fence_full();
 	evbus__mutex_init(&context->lock);
 	evbus__mutex_init(&context->wait_lock);
@@ -94,6 +102,7 @@ destroy(struct evbus *bus)
 
 	evbus__workers_free(bus);
 	evbus__timers_destroy(context);
+	evbus__groups_destroy(context);
 	evbus__readers_destroy(context);
 	evbus__topics_destroy(context);
 	evbus__streams_destroy(context);
@@ -141,6 +150,7 @@ set_up(struct evbus *bus)
 	context->timers->nudge = evbus__worker_hurry;
 	context->topics->matched = evbus__dispatch_topic;
 	context->topics->undo = evbus__dispatch_undo;
+	context->readers->groups = &evbus__groups;
 	context->readers->worker_join = evbus__worker_join;
 	context->readers->worker_leave = evbus__worker_leave;
 	context->readers->worker_done_with = evbus__worker_done_with;

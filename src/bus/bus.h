@@ -7,7 +7,7 @@
 
 #include <evbus/bus.h>
 
-#include "reader/reader.h"
+#include "group/group.h"
 #include "timer/timer.h"
 
 #define EVBUS__BUS_MAGIC	0x65764275u
@@ -36,6 +36,14 @@ evbus__context_of(struct evbus *bus)
 
 /* options.c: check and complete; 0 or a refusal. */
 int evbus__options_check(struct evbus_options *);
+
+/* report.c: open claims, of one thread or (NULL) of all. */
+unsigned evbus__open_claims(const struct evbus__context *,
+    const struct evbus_publisher *of);
+int evbus__is_open(const struct evbus_reader *);
+/* Committed, not passed; `owed`: only where it is lossless. */
+uint64_t evbus__left_for(const struct evbus_reader *, int owed);
+void evbus__report_fill(struct evbus *, struct evbus_report *);
 
 /* close.c: is anybody inside a call that could touch the bus's memory? */
 int evbus__somebody_inside(struct evbus *);

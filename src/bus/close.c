@@ -93,52 +93,6 @@ sum_of_tails(const struct evbus__context *context)
 	return sum;
 }
 
-static unsigned
-open_claims(const struct evbus__context *context,
-    const struct evbus_publisher *of)
-{
-	const struct evbus_publisher *publisher;
-	unsigned claims = 0;
-	uint32_t i, c;
-
-	for (i = 1; i <= context->max_publishers; i++) {
-		publisher = &context->publishers[i];
-		if (of != NULL && publisher != of)
-			continue;
-		for (c = 0; c < EVBUS_CLAIMS_MAX; c++)
-			claims += EVBUS_LOAD(&publisher->claim[c].stream,
-			    RELAXED) != 0;
-	}
-	return claims;
-}
-
-static int
-is_open(const struct evbus_reader *reader)
-{
-	uint32_t state = EVBUS_LOAD(&reader->state, RELAXED);
-
-	return state == EVBUS__READER_OPEN || state == EVBUS__READER_CLOSING;
-}
-
-/* Committed, not passed; `owed`: only where it is lossless. */
-static uint64_t
-left_for(const struct evbus_reader *reader, int owed)
-{
-	uint32_t i, places = reader->places;
-	uint64_t left = 0, tail, next;
-
-	for (i = 0; i < places; i++) {
-		if (owed && (reader->lossy || EVBUS_LOAD(
-		    &reader->place[i]->cursor->demoted, RELAXED) != 0))
-			continue;
-		tail = EVBUS_LOAD(&reader->place[i]->stream->pub.ctl->tail,
-		    RELAXED);
-		next = EVBUS_LOAD(&reader->place[i]->cursor->next, RELAXED);
-		left += tail > next ? tail - next : 0;
-	}
-	return left;
-}
-
 /* Does somebody hold an event whose payload lies outside of its slot? */
 static int
 holds_payload(const struct evbus_reader *reader)
@@ -156,18 +110,23 @@ static int
 all_idle(struct evbus__context *context)
 {
 	struct evbus__readers *readers = context->readers;
+	const struct evbus__group *group;
 	const struct evbus_reader *reader;
 	uint32_t i;
 	int idle = 1;
 
 	evbus__mutex_lock(&context->lock);
+	/* Groups first: what they have claimed is in a reader's hand then. */
+	for (group = readers->group_first; group != NULL && idle;
+	    group = group->next)
+		idle = evbus__group_left(group) == 0;
 	for (i = 0; i < readers->opened && idle; i++) {
 		reader = readers->reader[i];
-		if (!is_open(reader))
+		if (!evbus__is_open(reader))
 			continue;
 		/* What is missed here is seen when it is looked for again,
 		 * behind the fence that follows ENDING. */
-		if (left_for(reader, 1) > 0 ||
+		if (evbus__left_for(reader, 1) > 0 ||
 		    holds_payload(reader) ||
 		    (!reader->lossy &&
 		    EVBUS_LOAD(&reader->retained, RELAXED) != 0) ||
@@ -175,7 +134,7 @@ all_idle(struct evbus__context *context)
 			idle = 0;
 	}
 	evbus__mutex_unlock(&context->lock);
-	return idle && open_claims(context, NULL) == 0;
+	return idle && evbus__open_claims(context, NULL) == 0;
 }
 
 /* Run the readers that this thread runs; how many sequences they passed. */
@@ -222,48 +181,6 @@ drain(struct evbus *bus, struct evbus_publisher *self, int64_t deadline,
 			return 0;
 		pause_a_moment();
 	}
-}
-
-static void
-fill_report(struct evbus *bus, struct evbus_report *report)
-{
-	struct evbus__readers *readers = bus->context.readers;
-	struct evbus_reader_report *row;
-	struct evbus_reader_stats stats;
-	const struct evbus_reader *reader;
-	uint32_t i;
-
-	memset(report, 0, sizeof *report);
-	report->open_claims = open_claims(&bus->context, NULL);
-	/* In this order: who runs them no more has settled what it fired. */
-	report->running = evbus__timers_runner(&bus->context) != 0;
-	report->timers = evbus__timers_left(&bus->context);
-	report->reader = bus->report;
-	evbus__mutex_lock(&bus->context.lock);
-	for (i = 0; i < readers->opened; i++) {
-		reader = readers->reader[i];
-		if (!is_open(reader))
-			continue;
-		row = &bus->report[report->readers++];
-		memset(row, 0, sizeof *row);
-		memcpy(row->name, reader->entry->name, sizeof row->name);
-		if (evbus_reader_stats(reader, &stats) == 0) {
-			row->delivered = stats.delivered;
-			row->lost = stats.lost;
-			row->lag_max = stats.lag_max;
-		}
-		row->left = left_for(reader, 0);
-		row->lossy = reader->lossy;
-		/* Not who only looks whether there is something to read. */
-		row->running = (EVBUS_LOAD(&reader->entry->running, RELAXED) &
-		    1) != 0 &&
-		    EVBUS_LOAD(&reader->entry->current, RELAXED) != 0;
-		report->delivered += row->delivered;
-		report->left += left_for(reader, 1);
-		report->lost += row->lost;
-		report->running += (unsigned)row->running;
-	}
-	evbus__mutex_unlock(&bus->context.lock);
 }
 
 /*
@@ -391,7 +308,7 @@ begin_close(struct evbus__context *context, const struct evbus_publisher *self)
 	if (evbus__timers_runner(context) == self->id)
 		return evbus__fail(EVBUS_EDEADLK, "evbus_close inside a "
 		    "validator would wait for the timer that is being fired");
-	if (open_claims(context, self) > 0)
+	if (evbus__open_claims(context, self) > 0)
 		return evbus__fail(EVBUS_EDEADLK, "this thread has open "
 		    "claims: commit or abort them before evbus_close");
 	if (!EVBUS_CAS(&context->state, &state, EVBUS__CLOSING, RELAXED,
@@ -444,7 +361,7 @@ evbus_close(struct evbus *bus, int64_t timeout_ns, struct evbus_report *report)
 	reclaim_all(context, self);
 	if (report == NULL)
 		report = &unwanted;
-	fill_report(bus, report);
+	evbus__report_fill(bus, report);
 	wake_publishers(context);
 	evbus__workers_stop(bus);
 	close_readers(context);
@@ -477,7 +394,7 @@ evbus__somebody_inside(struct evbus *bus)
 		    EVBUS_LOAD(&context->publishers[i].calls, ACQUIRE) != 0)
 			return 1;
 	for (i = 0; i < readers->opened; i++)
-		if (is_open(readers->reader[i]) || (EVBUS_LOAD(
+		if (evbus__is_open(readers->reader[i]) || (EVBUS_LOAD(
 		    &readers->reader[i]->entry->running, ACQUIRE) & 1) != 0)
 			return 1;
 	return 0;

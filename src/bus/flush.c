@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * flush.c - layer 6: wait until the lossless readers have passed what was
- * committed before the call.  Waits stream by stream: when the last has been
+ * flush.c - layer 6: wait until the lossless readers and groups have passed what
+ * was committed before the call; a group has, when its members have handled
+ * it.  Waits stream by stream: when the last has been
  * passed, all have been.
  */
 #include "bus/bus.h"
@@ -33,7 +34,7 @@ flush_stream(struct evbus__stream *stream, struct evbus_publisher *self,
 	int error = 0;
 
 	while (error == 0 && is_gated(stream, self) &&
-	    evbus__gate_now(stream, self) < tail)
+	    evbus__passed_now(stream, self) < tail)
 		error = evbus__check_open(stream->context) != 0 ?
 		    evbus__failed() :
 		    evbus__gate_wait(stream, self, EVBUS__WAIT_FLUSH, tail,

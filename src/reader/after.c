@@ -41,6 +41,10 @@ check_one(const struct evbus__readers *readers,
 	if (EVBUS_LOAD(&reader->state, RELAXED) != EVBUS__READER_OPEN)
 		return evbus__fail(EVBUS_ECLOSED, "after[%u] is closed: a "
 		    "reader can stand only after readers that are open", i);
+	if (reader->group != NULL)
+		return evbus__fail(EVBUS_EINVAL, "after[%u], reader \"%s\", is "
+		    "a member of a group: what others of it have in hand is "
+		    "not known", i, reader->entry->name);
 	if (reader->copies && !options->allow_uncovered)
 		return evbus__fail(EVBUS_EINVAL, "after[%u], reader \"%s\", "
 		    "is lossy or has max_lag or stall_ns: it may miss events; "

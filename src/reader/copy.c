@@ -64,37 +64,33 @@ bytes_of(const struct evbus_stream *stream, uint64_t meta)
 	return (stream->header_size + size + 7) & ~(size_t)7;
 }
 
-static struct evbus_header *
-copied(const struct evbus__place *place, uint32_t i)
+struct evbus_header *
+evbus__copied(const struct evbus__place *place, uint32_t i)
 {
 	return (struct evbus_header *)(void *)(place->copy +
 	    ((size_t)i << place->stream->pub.shift));
 }
 
-/* Copy what is committed from `next` on, and may be looked at; how many. */
-static uint32_t
-copy_batch(struct evbus__place *place)
+uint32_t
+evbus__copy_slots(const struct evbus__place *place, uint64_t sequence,
+    uint32_t most)
 {
 	const struct evbus_stream *stream = &place->stream->pub;
 	const struct evbus_header *slot;
-	uint64_t sequence = place->next, room = 0;
 	uint64_t meta;
-	uint32_t n, most;
+	uint32_t n;
 
-	/* What was lost may lie beyond what those ahead are done with. */
-	if (place->until > sequence)
-		room = least(place->until - sequence, stream->mask + 1);
-	most = (uint32_t)least(room, EVBUS__COPY_BATCH);
-	for (n = 0; n < most; n++, sequence++) {
+	for (n = 0; n < most && n <= stream->mask; n++, sequence++) {
 		slot = evbus__slot(stream, sequence);
 		/* STAMP: acquire, partner evbus__stamp(). */
 		if (EVBUS_LOAD(&slot->stamp, ACQUIRE) != sequence + 1)
 			break;
 		EVBUS__DELAY(copy_slot);
 		copy_words(&meta, &slot->meta, sizeof meta);
-		copy_words(copied(place, n), slot, bytes_of(stream, meta));
+		copy_words(evbus__copied(place, n), slot,
+		    bytes_of(stream, meta));
 		/* The size that was copied by is the one to be believed. */
-		copied(place, n)->meta = meta;
+		evbus__copied(place, n)->meta = meta;
 	}
 	return n;
 }
@@ -109,8 +105,8 @@ lose_until(struct evbus__place *place, uint64_t oldest)
 	place->next = oldest;
 }
 
-static int
-refill(struct evbus__place *place)
+int
+evbus__copy_refill(struct evbus__place *place)
 {
 	const struct evbus_stream *stream = &place->stream->pub;
 	uint64_t capacity = stream->mask + 1, tail, oldest, first;
@@ -120,7 +116,9 @@ refill(struct evbus__place *place)
 	if (tail > place->next + capacity)
 		lose_until(place, tail - capacity + place->slack);
 	first = place->next;
-	n = copy_batch(place);
+	/* What was lost may lie beyond what those ahead are done with. */
+	n = place->until <= first ? 0 : evbus__copy_slots(place, first,
+	    (uint32_t)least(place->until - first, EVBUS__COPY_BATCH));
 	EVBUS__DELAY(copied);
 	EVBUS_FENCE(ACQUIRE);					/* LAP */
 	tail = EVBUS_LOAD(&stream->ctl->tail, RELAXED);		/* LAP */
@@ -152,12 +150,12 @@ struct evbus_header *
 evbus__copy_next(struct evbus__place *place)
 {
 	if (place->batch_at >= place->batch) {
-		while (refill(place))
+		while (place->refill(place))
 			;
 		if (place->batch_at >= place->batch)
 			return NULL;
 	}
-	return copied(place, place->batch_at++);
+	return evbus__copied(place, place->batch_at++);
 }
 
 int
@@ -184,6 +182,9 @@ void
 evbus__unpin(struct evbus__place *place)
 {
 	if (place->pinned == 0)
+		return;
+	/* It is the last of what a member of a group has in hand. */
+	if (place->shared != NULL && place->batch_at < place->batch)
 		return;
 	place->pinned = 0;
 	/* PIN: release, partner is_pinned(): done with the payload. */

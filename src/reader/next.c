@@ -20,7 +20,8 @@ is_wanted(const struct evbus__matches *matches, uint64_t sequence)
 	return 0;
 }
 
-/* Describe the event in the slot; 0: a hole, unwanted, or gone. */
+/* Describe the event in the slot; 0: a hole, unwanted, or gone; -1: it stays in
+ * the hand of a member of a group that is being closed. */
 static int
 take_slot(struct evbus_reader *reader, struct evbus__place *place,
     const struct evbus_header *header)
@@ -36,6 +37,9 @@ take_slot(struct evbus_reader *reader, struct evbus__place *place,
 	matches = EVBUS_LOAD(&reader->table[evbus__meta_topic(meta)], ACQUIRE);
 	EVBUS__DELAY(next_table);
 	if (matches == NULL || !is_wanted(matches, place->next)) {
+		if (matches != NULL && place->shared != NULL)
+			return -1;
+		evbus__unpin(place);
 		place->skipped++;
 		return 0;
 	}
@@ -90,7 +94,7 @@ next_of(struct evbus_reader *reader, struct evbus__place *place, int ordered,
 		evbus__place_publish(place);
 		evbus__place_counters(place);
 	}
-	return found;
+	return found > 0;
 }
 
 static int

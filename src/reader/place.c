@@ -36,13 +36,53 @@ evbus__places_free(struct evbus_reader *reader)
 		free_place(reader->context, reader->place[reader->left - 1]);
 }
 
+/* A cursor of its own in the place's stream. */
+static int
+join_alone(struct evbus_reader *reader, struct evbus_publisher *self,
+    struct evbus__place *place, enum evbus_start start)
+{
+	struct evbus__stream *stream = place->stream;
+	struct evbus__member member = {
+		.cursor = place->cursor,
+		.reader = reader->entry,
+		.park = reader->park,
+		.max_lag = reader->max_lag <= stream->pub.mask ?
+		    reader->max_lag : stream->pub.mask + 1,
+		.stall_ns = reader->stall_ns,
+		.where = &reader->where,
+		.ahead = &reader->ahead,
+	};
+	int error;
+
+	if (reader->copies) {
+		place->copy = evbus__alloc(reader->context,
+		    (size_t)EVBUS__COPY_BATCH << stream->pub.shift);
+		if (place->copy == NULL)
+			return evbus__fail(EVBUS_ENOMEM,
+			    "no memory for a reader's copies");
+	}
+	error = evbus__stream_join(stream, self, &member, reader->lossy,
+	    (int)start, reader->start_sequence);
+	if (error != 0)
+		return error;
+	place->next = place->cursor->start;
+	if (evbus__ahead_count(place->ahead) > 0)
+		place->until = place->next;
+	/*
+	 * A lossless cursor holds the gate from now on; what lies below the
+	 * tail may have been taken back before it came, or is being so now.
+	 */
+	place->pin_below = reader->copies ? UINT64_MAX :
+	    EVBUS_LOAD(&stream->pub.ctl->tail, RELAXED);
+	return 0;
+}
+
 int
 evbus__reader_join(struct evbus_reader *reader, struct evbus_publisher *self,
     struct evbus__stream *stream, enum evbus_start start)
 {
 	struct evbus__context *context = reader->context;
 	struct evbus__readers *readers = context->readers;
-	struct evbus__member member;
 	struct evbus__place *place;
 	uint32_t places = reader->places;
 	uint64_t index = (uint64_t)reader->index * readers->max_streams +
@@ -54,47 +94,25 @@ evbus__reader_join(struct evbus_reader *reader, struct evbus_publisher *self,
 		return evbus__fail(EVBUS_ENOMEM, "no memory for a cursor");
 	place->stream = stream;
 	place->look = 1;
+	place->room = 1;
+	place->refill = evbus__copy_refill;
 	place->calls_of = reader->entry;
 	place->ahead = &reader->ahead;
 	place->where = &reader->where;
 	place->uncovered = UINT64_MAX;
-	if (reader->copies) {
-		place->copy = evbus__alloc(context,
-		    (size_t)EVBUS__COPY_BATCH << stream->pub.shift);
-		if (place->copy == NULL) {
-			free_place(context, place);
-			return evbus__fail(EVBUS_ENOMEM,
-			    "no memory for a reader's copies");
-		}
-	}
+	place->until = UINT64_MAX;
 	place->cursor = evbus__map_entry(context->map, EVBUS__TABLE_CURSORS,
 	    index);
 	place->cursor->reader = reader->index;
 	place->cursor->stream = stream->pub.number;
-	member.cursor = place->cursor;
-	member.reader = reader->entry;
-	member.park = reader->park;
-	member.max_lag = reader->max_lag <= stream->pub.mask ?
-	    reader->max_lag : stream->pub.mask + 1;
-	member.stall_ns = reader->stall_ns;
-	member.where = &reader->where;
-	member.ahead = &reader->ahead;
-	error = evbus__stream_join(stream, self, &member, reader->lossy,
-	    (int)start, reader->start_sequence);
+	error = reader->group == NULL ?
+	    join_alone(reader, self, place, start) :
+	    readers->groups->join(reader, self, place, start);
 	if (error != 0) {
 		free_place(context, place);
 		return error;
 	}
 	evbus__map_used(context->map, EVBUS__TABLE_CURSORS, index);
-	place->next = place->cursor->start;
-	place->until = evbus__ahead_count(place->ahead) > 0 ? place->next :
-	    UINT64_MAX;
-	/*
-	 * A lossless cursor holds the gate from now on; what lies below the
-	 * tail may have been taken back before it came, or is being so now.
-	 */
-	place->pin_below = reader->copies ? UINT64_MAX :
-	    EVBUS_LOAD(&stream->pub.ctl->tail, RELAXED);
 	reader->place[places] = place;
 	/* Release, partner: acquire where places is read. */
 	EVBUS_STORE(&reader->places, places + 1, RELEASE);
@@ -149,21 +167,33 @@ evbus__place_counters(struct evbus__place *place)
 	count(&cursor->holes, &place->holes);
 	count(&cursor->lost, &place->gone);
 	count(&place->calls_of->calls, &place->calls);
-	EVBUS_STORE(&cursor->seen, place->next, RELAXED);
+	EVBUS_STORE(&cursor->seen, place->next - place->others, RELAXED);
 	/* D2, at every batch end. */
 	EVBUS_ASSERT(cursor->delivered + cursor->skipped + cursor->holes +
-	    cursor->lost == place->next - cursor->start);
+	    cursor->lost == place->next - place->others - cursor->start);
 }
 
 int
 evbus__place_ready(const struct evbus__place *place)
 {
-	uint64_t stamp;
+	uint64_t stamp, next;
 
 	if (evbus__ahead_count(place->ahead) > 0 && !evbus__place_may_go(place))
 		return 0;
 	if (place->batch_at < place->batch)
 		return 1;
+	if (place->shared != NULL) {
+		if (!EVBUS_LOAD(&place->armed, RELAXED))
+			return 0;
+		/*
+		 * A cursor that has moved since is as good: whoever commits the
+		 * event that it was at wakes who sleeps (GROUP).
+		 */
+		next = EVBUS_LOAD(&place->shared->next, RELAXED);
+		return EVBUS_LOAD(&evbus__slot(&place->stream->pub,
+		    next)->stamp, RELAXED) > next || EVBUS_LOAD(
+		    &place->shared->handed, RELAXED) != EVBUS__CURSOR_GONE;
+	}
 	stamp = EVBUS_LOAD(&evbus__slot(&place->stream->pub,
 	    place->next)->stamp, RELAXED);
 	/* A reader that was lapped sees a later lap's stamp. */

@@ -423,8 +423,9 @@ run_place(struct evbus_reader *reader, struct evbus__place *place,
 
 	if (evbus_unlikely(evbus__ahead_count(&reader->ahead) > 0))
 		budget = evbus__place_room(place, budget);
-	passed = reader->copies ? run_copies(reader, place, budget) :
-	    run_in_place(reader, place, budget);
+	passed = !reader->copies ? run_in_place(reader, place, budget) :
+	    place->shared == NULL ? run_copies(reader, place, budget) :
+	    evbus__run_shared(reader, place, budget);
 	if (passed == 0)
 		return 0;
 	if (passed >= budget || passed >= LAG_STRETCH)

@@ -78,36 +78,6 @@ give_slot(struct evbus_reader *reader)
 	readers->free_last = reader;
 }
 
-static int
-check_options(const struct evbus_reader_options *options)
-{
-	if (options->name != NULL && strlen(options->name) >= EVBUS_NAME_MAX)
-		return evbus__fail(EVBUS_EINVAL, "the reader's name has %zu "
-		    "bytes; the limit is %d", strlen(options->name),
-		    EVBUS_NAME_MAX - 1);
-	if (options->worker != NULL && (options->worker[0] == '\0' ||
-	    strlen(options->worker) >= EVBUS_NAME_MAX))
-		return evbus__fail(EVBUS_EINVAL, "the worker's name has %zu "
-		    "bytes; it must have 1 to %d", strlen(options->worker),
-		    EVBUS_NAME_MAX - 1);
-	if ((unsigned)options->start > EVBUS_START_RETAINED)
-		return evbus__fail(EVBUS_EINVAL, "start is %d; it must be "
-		    "EVBUS_START_NOW, _OLDEST, _SEQUENCE or _RETAINED",
-		    (int)options->start);
-	if (options->spin_ns < -1)
-		return evbus__fail(EVBUS_EINVAL, "spin_ns is %lld; it must be "
-		    "-1 or a number of nanoseconds",
-		    (long long)options->spin_ns);
-	if (options->stall_ns < 0)
-		return evbus__fail(EVBUS_EINVAL, "stall_ns is %lld; it must be "
-		    "0 or a number of nanoseconds",
-		    (long long)options->stall_ns);
-	if (options->lossy && (options->max_lag != 0 || options->stall_ns != 0))
-		return evbus__fail(EVBUS_EINVAL, "max_lag and stall_ns make a "
-		    "lossless reader lossy; this one is lossy already");
-	return 0;
-}
-
 /* A clean reader of these options, not yet known to a worker. */
 static void
 set_up(struct evbus_reader *reader, const struct evbus_reader_options *options,
@@ -123,8 +93,11 @@ set_up(struct evbus_reader *reader, const struct evbus_reader_options *options,
 	reader->stall_ns = options->stall_ns;
 	EVBUS_STORE(&reader->where.file, NULL, RELAXED);
 	reader->copies = reader->lossy || reader->max_lag != 0 ||
-	    reader->stall_ns != 0;
+	    reader->stall_ns != 0 || options->group != NULL;
 	evbus__after_set(reader, options);
+	reader->group = NULL;
+	reader->member = EVBUS__MEMBER_NOT_YET;
+	reader->inside = 0;
 	reader->start = options->start;
 	reader->start_sequence = options->sequence;
 	reader->spin_ns = options->spin_ns == 0 ? EVBUS__SPIN_NS :
@@ -150,6 +123,7 @@ set_up(struct evbus_reader *reader, const struct evbus_reader_options *options,
 	entry->verdicts = 0;
 	entry->retained = 0;
 	entry->lossy = (uint32_t)reader->lossy;
+	entry->group = 0;
 	entry->opener = options->worker == NULL ? self->id : 0;
 	entry->worker = 0;
 	EVBUS_STORE(&entry->polled, 0, RELAXED);
@@ -162,6 +136,30 @@ set_up(struct evbus_reader *reader, const struct evbus_reader_options *options,
 		    reader->index + 1);
 	EVBUS_STORE(&entry->used, 1, RELEASE);
 	evbus__map_used(context->map, EVBUS__TABLE_READERS, reader->index);
+}
+
+int
+evbus__reader_stand(struct evbus__context *context, const char *name,
+    struct evbus_reader **reader)
+{
+	const struct evbus_reader_options options = { .name = name };
+	const struct evbus_publisher nobody = { .id = 0 };
+	int error = take_slot(context, reader);
+
+	if (error != 0)
+		return error;
+	set_up(*reader, &options, &nobody);
+	(*reader)->entry->group = 1;
+	EVBUS_STORE(&(*reader)->state, EVBUS__READER_GROUP, RELAXED);
+	return 0;
+}
+
+void
+evbus__reader_fall(struct evbus_reader *reader)
+{
+	EVBUS_STORE(&reader->entry->used, 0, RELAXED);
+	EVBUS_STORE(&reader->state, EVBUS__READER_CLOSED, RELAXED);
+	give_slot(reader);
 }
 
 static int
@@ -185,11 +183,15 @@ make_locked(struct evbus__context *context, struct evbus_publisher *self,
 	if (reader->table == NULL)
 		error = evbus__fail(EVBUS_ENOMEM,
 		    "no address space for a reader's dispatch table");
+	if (error == 0 && options->group != NULL)
+		error = readers->groups->enter(reader, options);
 	if (error == 0)
 		EVBUS_STORE(&reader->state, EVBUS__READER_OPEN, RELAXED);
 	if (error == 0 && options->worker != NULL)
 		error = readers->worker_join(reader, options->worker);
 	if (error != 0) {
+		if (reader->group != NULL)
+			readers->groups->leave(reader, self);
 		EVBUS_STORE(&reader->state, EVBUS__READER_CLOSED, RELAXED);
 		EVBUS_STORE(&reader->entry->used, 0, RELAXED);
 		if (reader->table != NULL)
@@ -241,7 +243,7 @@ evbus__reader_open(struct evbus *bus,
 		options = &defaults;
 	error = evbus__check_open(context);
 	if (error == 0)
-		error = check_options(options);
+		error = evbus__reader_options_check(options);
 	return error != 0 ? error : evbus__reader_make(context, options,
 	    reader);
 }
@@ -253,9 +255,15 @@ leave_streams(struct evbus_reader *reader, struct evbus_publisher *self)
 	uint32_t i, places = reader->places;
 
 	EVBUS_STORE(&reader->places, 0, RELAXED);
-	for (i = 0; i < places; i++)
+	for (i = 0; i < places; i++) {
+		if (reader->group != NULL)
+			reader->context->readers->groups->quit(
+			    reader->place[i]);
 		evbus__stream_leave(reader->place[i]->stream, self,
 		    reader->place[i]->cursor);
+	}
+	if (reader->group != NULL)
+		reader->context->readers->groups->leave(reader, self);
 	/* Who ran it may still look at the event it holds, in a copy; others
 	 * at its counters: their memory stays until it is used again. */
 	reader->left = places;

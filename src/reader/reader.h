@@ -96,7 +96,17 @@ struct evbus__place {
 					 * seen last; UINT64_MAX: none are */
 	uint64_t uncovered;		/* atomic: from here on events are
 					 * flagged; UINT64_MAX: none is */
-	uint32_t flags;			/* of all events at this moment */
+	uint32_t flags;			/* of all events at this moment; of a
+					 * member: of what it has in hand */
+	/* Copy more; 1: try once more. */
+	int (*refill)(struct evbus__place *);
+	/* Of a member of a group (src/group/). */
+	struct evbus__share *share;	/* its group in this stream; or NULL */
+	struct evbus__cursor *shared;	/* that group's cursor; or NULL */
+	uint64_t others;		/* sequences below `next` that others
+					 * passed, or that were not its own */
+	uint32_t armed;			/* atomic: it may claim */
+	uint32_t room;			/* events that it may take at once */
 	/* Counts since the last flush to the cursor. */
 	uint64_t delivered;
 	uint64_t skipped;
@@ -104,6 +114,9 @@ struct evbus__place {
 	uint64_t gone;			/* lost */
 	uint64_t calls;			/* of handlers */
 };
+
+struct evbus__group;			/* group/group.h */
+struct evbus__share;
 
 /* Memory that who runs the reader may still hold. */
 struct evbus__retired {
@@ -115,11 +128,19 @@ struct evbus__retired {
 };
 _Static_assert(sizeof(struct evbus__retired) % 16 == 0, "keeps alignment");
 
+/* Of a reader that was opened in a group. */
+enum evbus__member_state {
+	EVBUS__MEMBER_NOT_YET,		/* it has not subscribed */
+	EVBUS__MEMBER_IN,
+	EVBUS__MEMBER_FAILED		/* it could not */
+};
+
 enum evbus__reader_state {
 	EVBUS__READER_FREE,
 	EVBUS__READER_OPEN,
 	EVBUS__READER_CLOSING,		/* no new handler call */
-	EVBUS__READER_CLOSED
+	EVBUS__READER_CLOSED,
+	EVBUS__READER_GROUP		/* no reader: it stands for a group */
 };
 
 /* Who runs a reader. */
@@ -152,6 +173,7 @@ struct evbus_reader {
 	enum evbus__run_by run_by;
 	void *worker;			/* struct evbus__worker, layer 6 */
 	uint32_t left_worker;		/* which change of its list that was */
+	struct evbus__group *group;	/* that it is a member of; or NULL */
 
 	/* Written under the bus's lock, read by who runs it. */
 	uint32_t state;			/* atomic */
@@ -164,6 +186,7 @@ struct evbus_reader {
 	uint32_t closes;		/* atomic: how often it was closed */
 	uint32_t finishing;		/* ends taken out, on_closed not over */
 	uint32_t emptied;		/* closing, and no more ends will come */
+	uint32_t member;		/* enum evbus__member_state */
 	struct evbus__place **place;	/* [max_streams] */
 	struct evbus__subscription *subscriptions;
 	struct evbus__subscription *ends;	/* dead, not yet finished */
@@ -180,10 +203,27 @@ struct evbus_reader {
 	struct evbus__place *held;	/* place of the event that evbus_next()
 					 * returned */
 	struct evbus__snapshot *held_snapshot;	/* or what it returned */
+	uint32_t inside;		/* id of the thread that handles what
+					 * it has of its group; 0: none */
 	uint32_t turn;			/* place to begin with */
 	uint32_t stop;			/* end this poll */
 	int verdict;			/* refused verdict's result */
 	struct evbus__watch watch;	/* of evbus_reader_fd(); stays open */
+};
+
+/* What layer 5 gives: groups.  The bus's lock is held. */
+struct evbus__group_calls {
+	/* A reader is opened, or was closed and has left its streams. */
+	int (*enter)(struct evbus_reader *, const struct evbus_reader_options *);
+	void (*leave)(struct evbus_reader *, struct evbus_publisher *self);
+	/* It is about to subscribe; it has, or could not. */
+	int (*check)(struct evbus_reader *, const char *pattern);
+	void (*subscribed)(struct evbus_reader *, struct evbus_publisher *self,
+	    const struct evbus__subscription *);
+	/* It joins a stream, or leaves it. */
+	int (*join)(struct evbus_reader *, struct evbus_publisher *self,
+	    struct evbus__place *, enum evbus_start);
+	void (*quit)(struct evbus__place *);
 };
 
 struct evbus__readers {
@@ -203,7 +243,13 @@ struct evbus__readers {
 	int (*worker_join)(struct evbus_reader *, const char *worker);
 	void (*worker_leave)(struct evbus_reader *);
 	int (*worker_done_with)(struct evbus_reader *);
+	/* Given by layer 5. */
+	const struct evbus__group_calls *groups;
+	struct evbus__group *group_first;
 };
+
+/* options.c: 0 or a refusal. */
+int evbus__reader_options_check(const struct evbus_reader_options *);
 
 /* reader.c */
 int evbus__readers_init(struct evbus__context *, uint32_t limit,
@@ -215,6 +261,11 @@ int evbus__reader_make(struct evbus__context *,
 int evbus__reader_start_closing(struct evbus_reader *);
 /* Leave all streams, run every on_closed; once.  No lock held. */
 void evbus__reader_finish(struct evbus_reader *);
+
+/* A slot that stands for a group, and back; the lock is held. */
+int evbus__reader_stand(struct evbus__context *, const char *name,
+    struct evbus_reader **);
+void evbus__reader_fall(struct evbus_reader *);
 
 /* run.c; entering and leaving is in run.h. */
 /* A worker runs it: EVBUS_EOWNER for anybody else. */
@@ -285,8 +336,13 @@ evbus__place_lose(struct evbus__place *place, uint64_t n)
 		    RELEASE);
 }
 
-/* copy.c: lossy reading. */
+/* copy.c: reading of copies. */
 struct evbus_header *evbus__copy_next(struct evbus__place *);
+struct evbus_header *evbus__copied(const struct evbus__place *, uint32_t i);
+/* Copy what is committed from a sequence on, and no more; how many. */
+uint32_t evbus__copy_slots(const struct evbus__place *, uint64_t sequence,
+    uint32_t most);
+int evbus__copy_refill(struct evbus__place *);
 int evbus__pin(struct evbus__place *, const struct evbus_outside *);
 void evbus__unpin(struct evbus__place *);
 
@@ -315,6 +371,10 @@ int evbus__retained_hold(struct evbus_reader *);
 /* ... and be done with it; or, under the lock, when nobody can look any more. */
 void evbus__retained_done(struct evbus_reader *);
 void evbus__retained_forget(struct evbus_reader *);
+
+/* member.c: one place of a member of a group; how many sequences. */
+unsigned evbus__run_shared(struct evbus_reader *, struct evbus__place *,
+    unsigned budget);
 
 /* wait.c: anything to look at for any of n readers?  Spin, then sleep. */
 int evbus__wait_any(struct evbus__park *, struct evbus_reader *const *,

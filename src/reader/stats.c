@@ -13,13 +13,15 @@ add_place(struct evbus_reader_stats *stats, const struct evbus__place *place)
 	uint64_t seen, tail, lag_max;
 
 	seen = EVBUS_LOAD(&cursor->seen, RELAXED);
+	stats->passed += seen - cursor->start;
+	if (place->shared != NULL)
+		seen = EVBUS_LOAD(&place->shared->next, RELAXED);
 	tail = EVBUS_LOAD(&place->stream->pub.ctl->tail, RELAXED);
 	lag_max = EVBUS_LOAD(&cursor->lag_max, RELAXED);
 	stats->delivered += EVBUS_LOAD(&cursor->delivered, RELAXED);
 	stats->skipped += EVBUS_LOAD(&cursor->skipped, RELAXED);
 	stats->holes += EVBUS_LOAD(&cursor->holes, RELAXED);
 	stats->lost += EVBUS_LOAD(&cursor->lost, RELAXED);
-	stats->passed += seen - cursor->start;
 	stats->lag += tail > seen ? tail - seen : 0;
 	stats->demoted += EVBUS_LOAD(&cursor->demoted, RELAXED);
 	stats->uncovered += EVBUS_LOAD(&place->uncovered, RELAXED) !=
@@ -77,6 +79,7 @@ evbus_reader_position(const struct evbus_reader *reader,
 	if (place == NULL)
 		return evbus__fail(EVBUS_ENOENT, "the reader has no cursor in "
 		    "that stream");
-	*sequence = EVBUS_LOAD(&place->cursor->next, RELAXED);
+	*sequence = EVBUS_LOAD(place->shared != NULL ? &place->shared->next :
+	    &place->cursor->next, RELAXED);
 	return 0;
 }

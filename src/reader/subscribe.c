@@ -183,7 +183,8 @@ start_in(const struct evbus_reader *reader, const struct evbus_stream *handle)
 	const struct evbus__place *place = evbus__reader_place(reader, stream);
 	uint64_t from, held, tail;
 
-	if (reader->start == EVBUS_START_OLDEST)
+	/* What a group claims is for its members, from its start on. */
+	if (reader->start == EVBUS_START_OLDEST || reader->group != NULL)
 		return 0;
 	if (reader->start == EVBUS_START_SEQUENCE)
 		return reader->start_sequence;
@@ -247,6 +248,9 @@ subscribe(struct evbus_reader *reader, struct evbus_publisher *self,
 	if (EVBUS_LOAD(&reader->state, RELAXED) != EVBUS__READER_OPEN)
 		return evbus__fail(EVBUS_ECLOSED, "the reader is closed");
 	error = evbus__check_open(reader->context);
+	if (error == 0 && reader->group != NULL)
+		error = reader->context->readers->groups->check(reader,
+		    pattern);
 	if (error != 0)
 		return error;
 	if (evbus__reports_wanted(pattern)) {
@@ -260,6 +264,9 @@ subscribe(struct evbus_reader *reader, struct evbus_publisher *self,
 	subscription->file = file;
 	subscription->line = line;
 	error = hook(subscription, self);
+	if (reader->group != NULL)
+		reader->context->readers->groups->subscribed(reader, self,
+		    error == 0 ? subscription : NULL);
 	if (error != 0) {
 		unmake(subscription);
 		return error;

@@ -116,6 +116,11 @@ evbus__subscription_stop(struct evbus__subscription *subscription)
 {
 	struct evbus__context *context = subscription->reader->context;
 
+	if (subscription->reader->group != NULL) {
+		/* It leaves its group: who runs it finishes that. */
+		(void)evbus__reader_start_closing(subscription->reader);
+		return;
+	}
 	evbus__mutex_lock(&context->lock);
 	if (!EVBUS_LOAD(&subscription->dead, RELAXED))
 		evbus__subscription_unhook(subscription);
@@ -135,6 +140,10 @@ unhook_id(struct evbus__context *context, int64_t id,
 	    EVBUS_LOAD(&subscription->dead, RELAXED)) {
 		error = evbus__fail(EVBUS_ENOENT, "there is no subscription "
 		    "%lld, or it ended before", (long long)id);
+	} else if (subscription->reader->group != NULL) {
+		error = evbus__fail(EVBUS_EINVAL, "subscription %lld makes "
+		    "reader \"%s\" a member of its group: close the reader",
+		    (long long)id, subscription->reader->entry->name);
 	} else {
 		*reader = subscription->reader;
 		evbus__subscription_unhook(subscription);

@@ -83,6 +83,21 @@ evbus__outside_hold(struct evbus__outside_table *table, uint32_t entry,
 }
 
 void
+evbus__outside_keep(struct evbus__outside_table *table, uint32_t entry,
+    uint64_t ticket)
+{
+	uint64_t state = ticket;
+
+	/* Who reclaims may look at it just now: it finds the pin (PIN). */
+	while (!EVBUS_CAS(&table->state[entry], &state, EVBUS__OUTSIDE_TAKEN,
+	    RELAXED, RELAXED)) {
+		EVBUS_ASSERT((state & 3) == EVBUS__OUTSIDE_GOING);
+		EVBUS_SPIN();
+		state = ticket;
+	}
+}
+
+void
 evbus__outside_give_up(struct evbus__outside_table *table, uint32_t entry)
 {
 	make_free(table, entry);

@@ -60,6 +60,10 @@ int64_t evbus__outside_take_reference(struct evbus__outside_table *,
 /* Before commit: the entry now belongs to this event; returns the ticket. */
 uint64_t evbus__outside_hold(struct evbus__outside_table *, uint32_t entry,
     uint64_t sequence);
+/* A held entry becomes a taken one, which nobody reclaims, until it is held
+ * again; the caller pins it, and has seen that it is held. */
+void evbus__outside_keep(struct evbus__outside_table *, uint32_t entry,
+    uint64_t ticket);
 /* The entry was taken but will not be published. */
 void evbus__outside_give_up(struct evbus__outside_table *, uint32_t entry);
 /*

@@ -17,7 +17,10 @@
 struct evbus__cursor {
 	/* Written by the reader, read by producers when the gate is used up. */
 	uint64_t next EVBUS_ALIGNED(EVBUS_LINE);
-				/* next sequence it will look at */
+				/* next sequence it will look at; of a
+				 * member of a group, which gates nobody,
+				 * the first that it has in hand */
+	uint64_t until;		/* of a member: it has next .. until in hand */
 	uint64_t pin;		/* ticket of the payload outside the ring that
 				 * it reads now; 0: none */
 
@@ -45,8 +48,13 @@ struct evbus__cursor {
 	uint32_t stall;		/* whether it was told: stream/stall.c */
 	uint32_t reserved;
 	int64_t told_since;	/* stalled_since, then */
+
+	/* Groups (src/group/). */
+	uint64_t handed;	/* of a group: the smallest sequence that was
+				 * handed over and not taken; GONE: none */
 };
 _Static_assert(offsetof(struct evbus__cursor, delivered) == 128 &&
+    offsetof(struct evbus__cursor, handed) < 256 &&
     sizeof(struct evbus__cursor) == 256, "cursor is locked");
 
 /* A reader as others see it. */
@@ -70,6 +78,7 @@ struct evbus__reader_entry {
 	uint32_t lossy;
 	uint32_t worker;	/* number of its worker + 1; 0: none */
 	uint32_t closer;	/* evbus_close() runs it, nobody else */
+	uint32_t group;		/* 1: it stands for a group */
 	char name[EVBUS_NAME_MAX];
 };
 _Static_assert(offsetof(struct evbus__reader_entry, used) == 128 &&

@@ -16,6 +16,11 @@
  * Who runs a reader: the thread that last polled it; before that, its worker;
  * before that, the thread that opened it, but only while the process has no
  * other thread that may yet come to poll.
+ *
+ * A group's cursor is moved by any of its members: that is a deadlock only if
+ * the caller runs all of them.  A cycle that goes through members of several
+ * threads is not told, and ends by the time limit: it would take all of them to
+ * stand in cycles, and one that is told of none would be one too many.
  */
 #include <string.h>
 
@@ -157,6 +162,60 @@ visit_lossy(struct search *search, struct need *need)
 	return visited;
 }
 
+/*
+ * Any member of a group can move its cursor: only the caller could, if it runs
+ * them all.  Who closed but stays in the set, for lack of memory, is none.
+ */
+static int
+runs_group(const struct search *search, const struct evbus__set *set,
+    const void *group)
+{
+	const struct evbus__member *member;
+	uint32_t i;
+	int found = 0;
+
+	for (i = set->gating; i < set->count; i++) {
+		member = &set->member[i];
+		if (member->group != group ||
+		    EVBUS_LOAD(&member->cursor->used, RELAXED) == 0)
+			continue;
+		if (runner(member->reader, search->alone) != search->self->id)
+			return 0;
+		found = 1;
+	}
+	return found;
+}
+
+/* A flush waits for what members have in hand as well: only they handle it. */
+static void
+visit_members(struct search *search, const struct evbus__set *set,
+    uint64_t gate)
+{
+	const struct evbus__cursor *cursor;
+	uint64_t next;
+	uint32_t i;
+
+	for (i = set->gating; i < set->count; i++) {
+		if (set->member[i].group == NULL)
+			continue;
+		cursor = set->member[i].cursor;
+		next = EVBUS_LOAD(&cursor->next, RELAXED);
+		if (next < gate && next < EVBUS_LOAD(&cursor->until, RELAXED))
+			visit(search, evbus__publisher_by_id(search->context,
+			    runner(set->member[i].reader, search->alone)));
+	}
+}
+
+static void
+visit_gating(struct search *search, struct need *need,
+    const struct evbus__member *member)
+{
+	if (member->group == NULL)
+		visit_member(search, need, member);
+	else if (runs_group(search, need->set, member->group))
+		search->found = 1;
+}
+
 /* Who must move before the gate of a stream reaches `gate`? */
 static void
 visit_stream(struct search *search, unsigned kind, uint32_t number,
@@ -175,9 +234,11 @@ visit_stream(struct search *search, unsigned kind, uint32_t number,
 	need.set = EVBUS_LOAD(&stream->set, ACQUIRE);		/* SET */
 	for (i = 0; i < need.set->gating; i++)
 		if (must_move(&need.set->member[i], kind, gate))
-			visit_member(search, &need, &need.set->member[i]);
+			visit_gating(search, &need, &need.set->member[i]);
 	while (need.ordered && visit_lossy(search, &need) > 0)
 		;
+	if (kind == EVBUS__WAIT_FLUSH)
+		visit_members(search, need.set, gate);
 	evbus__epoch_end(&context->epoch, record);
 	visit_claims(search, number, gate);
 }

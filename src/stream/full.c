@@ -119,7 +119,9 @@ sleep_for_gate(struct evbus__stream *stream, struct evbus_publisher *publisher,
 	}
 	if (due == EVBUS_FOREVER || (report != EVBUS_FOREVER && report < due))
 		due = report;
-	if (evbus__gate_now(stream, publisher) >= gate ||
+	if ((kind == EVBUS__WAIT_FLUSH ?
+	    evbus__passed_now(stream, publisher) :
+	    evbus__gate_now(stream, publisher)) >= gate ||
 	    EVBUS_LOAD(&stream->context->state, RELAXED) != EVBUS__OPEN)
 		return 0;
 	EVBUS__DELAY(space_sleep);

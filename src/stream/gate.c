@@ -134,6 +134,64 @@ evbus__gate_now(struct evbus__stream *stream, struct evbus_publisher *publisher)
 	return low;
 }
 
+/* The smallest sequence that a member of a group has in hand; in a section. */
+static uint64_t
+in_hand(const struct evbus__set *set)
+{
+	const struct evbus__cursor *cursor;
+	uint64_t low = UINT64_MAX, next;
+	uint32_t i;
+
+	for (i = 0; i < set->count; i++) {
+		if (set->member[i].group == NULL)
+			continue;
+		cursor = set->member[i].cursor;
+		if (i < set->gating)
+			next = EVBUS_LOAD(&cursor->handed, RELAXED);
+		else {
+			next = EVBUS_LOAD(&cursor->next, RELAXED);
+			if (next >= EVBUS_LOAD(&cursor->until, RELAXED))
+				continue;
+		}
+		if (next < low)
+			low = next;
+	}
+	return low;
+}
+
+/*
+ * GROUP: the cursors of groups are read first, with acquire: who sees that a
+ * claim has moved one sees what the member has had in hand since.  What goes
+ * from one hand to another meanwhile could be missed in both: then the look is
+ * for nothing, and whoever moved it wakes who waits.
+ */
+uint64_t
+evbus__passed_now(struct evbus__stream *stream,
+    struct evbus_publisher *publisher)
+{
+	struct evbus__context *context = stream->context;
+	struct evbus__epoch_record *record =
+	    &evbus__thread_of(context, publisher)->epoch;
+	const struct evbus__set *set;
+	uint64_t low, hand;
+	uint32_t moves;
+
+	evbus__epoch_begin(&context->epoch, record);
+	set = EVBUS_LOAD(&stream->set, ACQUIRE);		/* SET */
+	moves = EVBUS_LOAD(&stream->moves, ACQUIRE);		/* GROUP */
+	low = lowest(stream, set, EVBUS_LOAD(&stream->pub.ctl->tail, RELAXED));
+	EVBUS__DELAY(passed_gate);
+	hand = in_hand(set);
+	/* GROUP: the moves again; GATE: what the handlers of members did is
+	 * seen, partner evbus__place_publish() and move(). */
+	EVBUS_FENCE(ACQUIRE);
+	if ((moves & 1) != 0 ||
+	    EVBUS_LOAD(&stream->moves, RELAXED) != moves)
+		hand = 0;
+	evbus__epoch_end(&context->epoch, record);
+	return hand < low ? hand : low;
+}
+
 int64_t
 evbus__gate_due(struct evbus__stream *stream, struct evbus_publisher *publisher,
     uint64_t need, uint64_t gate)

@@ -54,6 +54,15 @@ evbus__lowest_reader(const struct evbus__stream *stream,
 			found = &set->member[i];
 		}
 	}
+	/* A flush waits for what members of groups have in hand, too. */
+	for (i = set->gating; i < set->count && found == NULL; i++) {
+		next = EVBUS_LOAD(&set->member[i].cursor->next, RELAXED);
+		if (set->member[i].group != NULL && next < *sequence &&
+		    next < EVBUS_LOAD(&set->member[i].cursor->until, RELAXED)) {
+			*sequence = next;
+			found = &set->member[i];
+		}
+	}
 	return found;
 }
 
@@ -65,7 +74,8 @@ describe_reader(const struct evbus__member *member, uint64_t sequence,
 	const char *file = EVBUS_LOAD(&member->where->file, ACQUIRE);
 	int n;
 
-	n = snprintf(text, size, "reader \"%s\"", member->reader->name);
+	n = snprintf(text, size, "%s \"%s\"", member->reader->group ?
+	    "group" : "reader", member->reader->name);
 	/* What did not fit, or failed, is not gone on with. */
 	if (file != NULL && (size_t)n < size)
 		n += snprintf(text + n, size - (size_t)n,

@@ -55,6 +55,8 @@ struct evbus__member {
 	int64_t stall_ns;		/* 0: none */
 	const struct evbus__where *where;
 	struct evbus__ahead *ahead;
+	const void *group;		/* it is a group's, or a member's of
+					 * that group; NULL: neither */
 };
 
 /* All cursors in a stream, the gating ones first; swapped whole. */
@@ -90,6 +92,8 @@ struct evbus__stream {
 	struct evbus__stream_entry *entry;
 	struct evbus__outside_table outside;
 	uint64_t first;			/* sequence, where the numbering starts */
+	uint32_t moves;			/* atomic: odd while what a member has
+					 * in hand changes hands (GROUP) */
 	char pattern[256];
 };
 
@@ -129,6 +133,8 @@ uint64_t evbus__gate_refresh(struct evbus__stream *, struct evbus_publisher *,
     uint64_t need);
 /* The smallest lossless cursor, or what is committed where there is none. */
 uint64_t evbus__gate_now(struct evbus__stream *, struct evbus_publisher *);
+/* The same for flush: also what members of groups have in hand counts. */
+uint64_t evbus__passed_now(struct evbus__stream *, struct evbus_publisher *);
 /* evbus__demote_late(), in a section of its own. */
 int64_t evbus__gate_due(struct evbus__stream *, struct evbus_publisher *,
     uint64_t need, uint64_t gate);

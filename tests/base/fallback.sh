@@ -12,7 +12,7 @@ trap 'rm -f "$out"' EXIT
 EVBUS_NO_MEMBARRIER=1
 export EVBUS_NO_MEMBARRIER
 
-tests='base/test_os_linux bus/test_flush reader/test_unsubscribe
+tests='group/test_group group/test_leave base/test_os_linux bus/test_flush reader/test_unsubscribe
     reader/test_wait reader/test_copy run/test_worker run/test_subscribe
     stream/test_full stream/test_set'
 # The thread sanitizer does not see fences, and takes long over these.

@@ -146,7 +146,18 @@ void scenario_finish(void);
 	S(after_x_wake_next) S(after_x_wake_lossy) S(after_x_close) \
 	S(after_x_reuse) S(after_x_flag) \
 	S(after_x_leave) S(after_x_join) S(after_x_demote) S(after_x_lap) \
-	S(stall_x_move) S(stall_x_stall) S(stall_x_leave)
+	S(stall_x_move) S(stall_x_stall) S(stall_x_leave) \
+	S(group_claim_x_claim) S(group_claim_x_next) S(group_x_gate) \
+	S(group_x_lap) S(group_join_x_claim) S(group_join_x_publish) \
+	S(group_x_wake) S(group_x_flush) S(group_x_flush_two) \
+	S(group_x_close) S(group_leave_x_claim) S(group_leave_x_run) \
+	S(group_leave_x_next) S(group_take_x_take) S(group_take_x_flush) \
+	S(group_leave_x_flush_two) \
+	S(group_hold_x_close) S(group_subscribe_x_poll) \
+	S(group_subscribe_x_holder) \
+	S(group_leave_x_publish) S(group_leave_x_flush) S(group_exit_x_claim) \
+	S(group_exit_x_run) S(group_end_x_publish) S(group_leave_x_reclaim) \
+	S(group_keep_x_reclaim)
 
 #define SCENARIO__DECLARE(name) extern const struct explore_test name;
 SCENARIOS(SCENARIO__DECLARE)

@@ -678,6 +678,24 @@ call_reader_position(struct fixture_world *world)
 	return evbus_reader_position(world->reader, world->stream, &sequence);
 }
 
+/* There is none of that name. */
+static int64_t
+call_group_stats(struct fixture_world *world)
+{
+	struct evbus_group_stats stats;
+	int result = evbus_group_stats(world->bus, "none", &stats);
+
+	return result == EVBUS_ENOENT ? 0 : result;
+}
+
+static int64_t
+call_group_end(struct fixture_world *world)
+{
+	int result = evbus_group_end(world->bus, "none", NULL);
+
+	return result == EVBUS_ENOENT ? 0 : result;
+}
+
 static int64_t
 call_poll(struct fixture_world *world)
 {
@@ -871,6 +889,10 @@ const struct fixture_call fixture_calls[] = {
 	{ "reader_stats", call_reader_stats, FIXTURE_YES, EVBUS_ECLOSED,
 	    EVBUS_EFORKED },
 	{ "reader_position", call_reader_position, FIXTURE_YES, EVBUS_ENOENT,
+	    EVBUS_EFORKED },
+	{ "group_stats", call_group_stats, FIXTURE_YES, EVBUS_ECLOSED,
+	    EVBUS_EFORKED },
+	{ "group_end", call_group_end, FIXTURE_YES, EVBUS_ECLOSED,
 	    EVBUS_EFORKED },
 	{ "poll", call_poll, EVBUS_EDEADLK, EVBUS_ECLOSED, EVBUS_EFORKED },
 	ALWAYS(next, FIXTURE_NOTHING),

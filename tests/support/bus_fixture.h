@@ -23,6 +23,7 @@
 #include <cmocka.h>
 
 #include <evbus/bus.h>
+#include <evbus/group.h>
 #include <evbus/publish.h>
 #include <evbus/reader.h>
 #include <evbus/stall.h>
