@@ -13,7 +13,8 @@ EVBUS_NO_MEMBARRIER=1
 export EVBUS_NO_MEMBARRIER
 
 tests='base/test_os_linux bus/test_flush reader/test_unsubscribe
-    reader/test_wait reader/test_copy run/test_worker run/test_subscribe
+    reader/test_wait reader/test_copy reader/test_after reader/test_report
+    run/test_worker run/test_subscribe
     stream/test_full stream/test_set'
 # The thread sanitizer does not see fences, and takes long over these.
 test "${EVBUS_SANITIZE-}" = thread || tests="$tests base/test_fork bus/test_close"
