@@ -12,8 +12,9 @@ trap 'rm -f "$out"' EXIT
 EVBUS_NO_MEMBARRIER=1
 export EVBUS_NO_MEMBARRIER
 
-tests='group/test_group group/test_leave base/test_os_linux bus/test_flush reader/test_unsubscribe
-    reader/test_wait reader/test_copy run/test_worker run/test_subscribe
+tests='group/test_group group/test_leave base/test_os_linux bus/test_flush
+    reader/test_unsubscribe reader/test_wait reader/test_copy reader/test_after
+    reader/test_report run/test_worker run/test_subscribe
     stream/test_full stream/test_set'
 # The thread sanitizer does not see fences, and takes long over these.
 test "${EVBUS_SANITIZE-}" = thread || tests="$tests base/test_fork bus/test_close"

@@ -24,8 +24,13 @@ note(const struct evbus_event *event, void *arg)
 {
 	int over = strcmp(evbus_topic_name(event->topic),
 	    "$bus.reader.recovered") == 0;
+	const struct evbus_stall *stall;
 
 	(void)arg;
+	/* Since when is told by the one to the other. */
+	stall = event->data;
+	explore_assert(stall->held_ns >= 1000 && stall->held_ns < 1000000,
+	    "held for %lld ns", (long long)stall->held_ns);
 	if (over)
 		recovered++;
 	else
