@@ -477,6 +477,53 @@ test_L3_close(void **state)
 	assert_int_equal(seen.closed, 2);
 }
 
+/* Readers of a thread that does not poll any more. */
+struct idler {
+	struct evbus *bus;
+	struct seen seen;
+	int lossy;
+	atomic_uint ready, go;
+};
+
+static void
+idle(struct fixture_thread *thread)
+{
+	struct idler *idler = thread->arg;
+
+	(void)subscribe(open_reader(idler->bus, idler->lossy), "t",
+	    &idler->seen);
+	atomic_store(&idler->ready, 1);
+	fixture_check(thread, fixture_until_count(&idler->go, 1));
+}
+
+static void
+close_beside(int lossy)
+{
+	struct idler idler = { .bus = open_bus(), .lossy = lossy };
+	struct evbus_report report;
+	struct fixture_thread thread;
+
+	publish(retaining(idler.bus, "t"), "old");
+	fixture_start(&thread, idle, &idler);
+	assert_true(fixture_until_count(&idler.ready, 1));
+	/* What a topic kept is no event that would be left. */
+	assert_int_equal(evbus_close(idler.bus, FIXTURE_MS, &report), 0);
+	assert_int_equal(report.left, 0);
+	assert_int_equal(idler.seen.count, 0);
+	assert_int_equal(idler.seen.closed, 1);
+	atomic_store(&idler.go, 1);
+	fixture_join(&thread);
+	fixture_free(idler.bus);
+}
+
+static void
+test_L3_close_beside_who_does_not_poll(void **state)
+{
+	(void)state;
+	close_beside(0);
+	close_beside(1);
+}
+
 /* ---- Refusals ------------------------------------------------------------ */
 
 static void
@@ -573,6 +620,7 @@ main(void)
 		cmocka_unit_test(test_D6_sleeper_is_woken),
 		cmocka_unit_test(test_L2_unsubscribed_gets_nothing),
 		cmocka_unit_test(test_L3_close),
+		cmocka_unit_test(test_L3_close_beside_who_does_not_poll),
 		cmocka_unit_test(test_options),
 		cmocka_unit_test(test_M2_no_memory),
 	};
