@@ -542,6 +542,33 @@ refuse(struct evbus *bus, const struct evbus_reader_options *options, int code,
 	fixture_says(text);
 }
 
+/* What others of a group have in hand is not known: nobody stands after a
+ * member, and a member after nobody (D4). */
+static void
+a_group_stands_in_no_row_D4(void **state)
+{
+	struct evbus *bus = open_bus(4);
+	struct evbus_reader *member, *plain, *reader = NULL;
+	struct evbus_reader_options options = { .after = &plain,
+	    .after_count = 1, .group = "work" };
+	atomic_uint count = 0;
+
+	(void)state;
+	member = open_member(bus, &count);
+	plain = fixture_reader(bus, NULL);
+	fixture_refused(evbus_reader_open(bus, &options, &reader),
+	    EVBUS_EINVAL);
+	fixture_says("after");
+	assert_null(reader);
+	options.group = NULL;
+	options.after = &member;
+	fixture_refused(evbus_reader_open(bus, &options, &reader),
+	    EVBUS_EINVAL);
+	fixture_says("a member of a group");
+	assert_null(reader);
+	fixture_end(bus, 0);
+}
+
 static void
 options_that_do_not_fit_are_refused(void **state)
 {
@@ -720,6 +747,7 @@ main(void)
 		cmocka_unit_test(close_reports_groups_L3),
 		cmocka_unit_test(close_drains_members_L3),
 		cmocka_unit_test(close_tells_what_a_member_has_in_hand_L3),
+		cmocka_unit_test(a_group_stands_in_no_row_D4),
 		cmocka_unit_test(options_that_do_not_fit_are_refused),
 		cmocka_unit_test(null_pointers_are_refused),
 		cmocka_unit_test(

@@ -78,7 +78,8 @@ watch(struct evbus *bus, const char *pattern, int lossy, struct told *told)
 }
 
 static void
-start(struct late *late, int64_t report_ns, int64_t stall_ns)
+start_of(struct late *late, int64_t report_ns, int64_t stall_ns,
+    const char *group)
 {
 	struct fixture_thread thread;
 
@@ -86,8 +87,15 @@ start(struct late *late, int64_t report_ns, int64_t stall_ns)
 	late->bus = open_bus(report_ns);
 	late->options.name = "late";
 	late->options.stall_ns = stall_ns;
+	late->options.group = group;
 	fixture_start(&thread, open_late, late);
 	fixture_join(&thread);
+}
+
+static void
+start(struct late *late, int64_t report_ns, int64_t stall_ns)
+{
+	start_of(late, report_ns, stall_ns, NULL);
 }
 
 static void
@@ -172,6 +180,41 @@ report_stalled_and_recovered_are_told_once_S1(void **state)
 	while (evbus_poll(late.reader, 1) == 1)
 		;
 	assert_int_equal(fixture_drain(watcher), 0);
+	fixture_end(late.bus, 0);
+}
+
+/* Of a group the group is told of, and any member's claim is its recovery. */
+static void
+report_of_a_group_S1(void **state)
+{
+	struct told told = { 0, 0, { { 0 } } };
+	struct evbus_reader *watcher;
+	struct evbus_topic *topic;
+	struct late late;
+
+	(void)state;
+	start_of(&late, REPORT, 0, "work");
+	topic = fixture_topic(late.bus, "a");
+	watcher = watch(late.bus, "$bus.>", 1, &told);
+	fill(topic, CAPACITY);
+	until_told(topic, watcher);
+	assert_int_equal(fixture_drain(watcher), 1);
+	assert_string_equal(told.last[0].reader, "work");
+	assert_int_equal(told.last[0].line, late.line);
+	assert_int_equal(told.last[0].lag, CAPACITY);
+	step(&late);
+	assert_int_equal(fixture_drain(watcher), 1);
+	assert_int_equal(told.recovered, 1);
+	assert_string_equal(told.last[1].reader, "work");
+	assert_int_equal(told.last[1].flags, 0);
+	/* It ends with its last member. */
+	fill(topic, 1);
+	until_told(topic, watcher);
+	assert_int_equal(evbus_reader_close(late.reader, 0), 0);
+	assert_int_equal(fixture_drain(watcher), 2);
+	assert_int_equal(told.recovered, 2);
+	assert_int_equal(told.last[1].flags, EVBUS_STALL_CLOSED);
+	assert_string_equal(told.last[1].reader, "work");
 	fixture_end(late.bus, 0);
 }
 
@@ -459,6 +502,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(report_stalled_and_recovered_are_told_once_S1),
+		cmocka_unit_test(report_of_a_group_S1),
 		cmocka_unit_test(report_of_a_closed_reader_says_so_S1),
 		cmocka_unit_test(report_of_a_demoted_reader_says_so_S1),
 		cmocka_unit_test(report_names_files_of_any_length),
