@@ -144,13 +144,14 @@ stop(struct evbus__group *group, struct evbus_publisher *self)
 	struct evbus__readers *readers = group->stand->context->readers;
 	uint32_t i;
 
-	EVBUS_STORE(&group->where.file, NULL, RELAXED);
 	for (i = 0; i < readers->max_streams; i++) {
 		if (group->share[i] == NULL)
 			continue;
 		evbus__share_end(group->share[i], self);
 		group->share[i] = NULL;
 	}
+	/* Behind the last report that names it. */
+	EVBUS_STORE(&group->where.file, NULL, RELAXED);
 	group->shares = 0;
 	group->pattern[0] = '\0';
 }
@@ -418,9 +419,12 @@ void
 evbus__groups_destroy(struct evbus__context *context)
 {
 	struct evbus__readers *readers = context->readers;
-	struct evbus__group *group;
+	struct evbus__group *group, *next;
 
-	while (readers != NULL && (group = readers->group_first) != NULL) {
+	if (readers == NULL)
+		return;
+	for (group = readers->group_first; group != NULL; group = next) {
+		next = group->next;
 		stop(group, NULL);
 		destroy(group);
 	}

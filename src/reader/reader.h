@@ -196,6 +196,9 @@ struct evbus_reader {
 	struct evbus__retired *retired;
 	struct evbus_reader *next_free;
 
+	/* Written by who runs it, seldom. */
+	struct evbus__watch watch;	/* of evbus_reader_fd(); stays open */
+
 	/* Written by who runs it. */
 	struct evbus_event event EVBUS_ALIGNED(EVBUS_LINE);
 	struct evbus_publisher *self;	/* its record */
@@ -208,7 +211,6 @@ struct evbus_reader {
 	uint32_t turn;			/* place to begin with */
 	uint32_t stop;			/* end this poll */
 	int verdict;			/* refused verdict's result */
-	struct evbus__watch watch;	/* of evbus_reader_fd(); stays open */
 };
 
 /* What layer 5 gives: groups.  The bus's lock is held. */

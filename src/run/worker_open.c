@@ -111,10 +111,11 @@ pin(struct evbus__worker *worker, const struct evbus_worker_options *options)
 
 	if (options->cpus == NULL && !options->spread)
 		return 0;
-	for (i = 0; i < options->cpu_count; i++)
-		add(&cpus, options->cpus[i]);
 	if (options->cpus == NULL)
 		error = evbus__os_cpus(&cpus);
+	else
+		for (i = 0; i < options->cpu_count; i++)
+			add(&cpus, options->cpus[i]);
 	if (error == 0 && options->spread) {
 		cpu = choose(worker, &cpus);
 		memset(&cpus, 0, sizeof cpus);

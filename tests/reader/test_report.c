@@ -215,6 +215,7 @@ report_of_a_group_S1(void **state)
 	assert_int_equal(told.recovered, 2);
 	assert_int_equal(told.last[1].flags, EVBUS_STALL_CLOSED);
 	assert_string_equal(told.last[1].reader, "work");
+	assert_int_equal(told.last[1].line, late.line);
 	fixture_end(late.bus, 0);
 }
 
