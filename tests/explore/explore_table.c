@@ -33,7 +33,7 @@
 #include "explore_cli.h"
 
 #define WHOLE_EXECUTIONS	2000000	/* of two threads; begun */
-#define LARGE_EXECUTIONS	1200000	/* of those with flag L */
+#define LARGE_EXECUTIONS	150000	/* of those with flag L */
 #define DFS_EXECUTIONS		10000
 #define SLEEP_EXECUTIONS	10000
 #define RANDOM_EXECUTIONS	14000

@@ -136,7 +136,7 @@ const struct explore_test close_x_publish_timeout = {
 
 const struct explore_test close_x_full = {
 	"close_x_full", "a publisher that waits gets an answer", 2,
-	setup_full, { close_bus, publish_one }, finish, "fuL"
+	setup_full, { close_bus, publish_one }, finish, "fu"
 };
 
 /* The reader is run by another thread, until it is told to end. */

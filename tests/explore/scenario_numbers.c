@@ -174,7 +174,7 @@ const struct explore_test lossy_x_lap_##bits = { \
 const struct explore_test wait_x_wake_##bits = { \
 	"wait_x_wake_" #bits, "sleepers on both sides are woken, over " \
 	border, 2, \
-	setup_wait_##bits, { publish_one, read_three }, finish, "L" \
+	setup_wait_##bits, { publish_one, read_three }, finish, NULL \
 }; \
 const struct explore_test join_x_publish_##bits = { \
 	"join_x_publish_" #bits, "who joins misses nothing, over " border, 2, \

@@ -291,7 +291,7 @@ join_and_poll(void)
 
 const struct explore_test pool_x_join = {
 	"pool_x_join", "who waits for a block sees a whole set", 2,
-	setup_no_block, { publish_block, join_and_poll }, finish_pool, "L"
+	setup_no_block, { publish_block, join_and_poll }, finish_pool, NULL
 };
 
 /* It is held by a reader that closes. */

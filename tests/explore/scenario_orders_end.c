@@ -265,7 +265,7 @@ publish_reference(void)
 
 const struct explore_test hold_x_reclaim = {
 	"hold_x_reclaim", "who gives a reference back knows all of it", 2,
-	setup_references, { publish_reference, publish_reference }, finish, "L"
+	setup_references, { publish_reference, publish_reference }, finish, NULL
 };
 
 /* ---- A producer of two goes on where another one has looked ------------- */

@@ -66,7 +66,7 @@ end_worker(void)
 
 const struct explore_test worker_x_close = {
 	"worker_x_close", "a worker is ended while the bus goes on", 2,
-	setup, { end_worker, explore_run_thread }, finish, "fL"
+	setup, { end_worker, explore_run_thread }, finish, "f"
 };
 
 const struct explore_test worker_x_change = {
