@@ -299,7 +299,8 @@ take_batch(struct evbus__place *place, struct evbus__batch *batch)
 	if (batch->ticket == 0)
 		return;
 	/* HOLD is a release: who sees the entry held sees the pin. */
-	EVBUS_STORE(&place->cursor->pin, batch->ticket, RELAXED);
+	/* PIN: release, as in evbus__pin(): done with what it pinned before. */
+	EVBUS_STORE(&place->cursor->pin, batch->ticket, RELEASE);
 	place->pinned = batch->ticket;
 	(void)evbus__outside_hold(&place->stream->outside, batch->entry,
 	    batch->ticket >> EVBUS__OUTSIDE_BITS);
