@@ -9,9 +9,6 @@
 # (EVBUS_TEST_SEED), and while as many endless loops run as there are
 # processors.  Addresses are laid out at random, in every other round not at
 # all.  A failure is printed with the line that repeats it.
-#
-# First a control: a test that fails with one seed in eight must turn eight
-# rounds red.  (-C: leave it out.)
 
 set -u
 
@@ -19,36 +16,18 @@ rounds=5
 seed=
 seconds=60
 folder=build/log-flakes
-control=1
-while getopts n:s:t:o:C option; do
+while getopts n:s:t:o: option; do
 	case $option in
 	n) rounds=$OPTARG ;;
 	s) seed=$OPTARG ;;
 	t) seconds=$OPTARG ;;
 	o) folder=$OPTARG ;;
-	C) control= ;;
 	*) exit 2 ;;
 	esac
 done
 shift $((OPTIND - 1))
 test -n "$seed" || seed=$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 rm -rf "$folder" && mkdir -p "$folder" || exit 1
-
-if [ -n "$control" ]; then
-	mkdir "$folder/control" || exit 1
-	# shellcheck disable=SC2016 # the script's own dollars
-	printf '#!/bin/sh\ntest $((EVBUS_TEST_SEED %% 8)) -ne 3\n' \
-	    >"$folder/control/flaky"
-	chmod +x "$folder/control/flaky"
-	if "$0" -C -n 8 -s "$seed" -o "$folder/control/log" \
-	    "$folder/control/flaky" >"$folder/control/out" 2>&1 ||
-	    ! grep -q '^again: ' "$folder/control/out"; then
-		echo 'flakes: the control was not found'
-		cat "$folder/control/out"
-		exit 1
-	fi
-	echo 'flakes: the control was found'
-fi
 
 burners=
 stop() {

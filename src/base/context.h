@@ -10,7 +10,8 @@
  *	context->lock		the control plane: topics, streams, readers,
  *				subscriptions, records of threads
  *	context->wait_lock	notes of who waits for whom (stream/deadlock.c)
-	timers->lock		timers (timer/timer.h); none is taken inside
+ *	retained->lock		the newest event of a topic (topic/retain.h)
+ *	timers->lock		timers (timer/timer.h); none is taken inside
  */
 #ifndef EVBUS_SRC_CONTEXT_H
 #define EVBUS_SRC_CONTEXT_H

@@ -198,9 +198,7 @@ subscribed(struct evbus_reader *reader, struct evbus_publisher *self,
 	if (group->pattern[0] == '\0')
 		memcpy(group->pattern, subscription->pattern,
 		    sizeof group->pattern);
-	EVBUS_STORE(&group->where.line, (uint32_t)subscription->line, RELAXED);
-	/* Partner: describe_reader() in stream/holder.c. */
-	EVBUS_STORE(&group->where.file, subscription->file, RELEASE);
+	evbus__where_set(&group->where, subscription->file, subscription->line);
 	group->members++;
 	/* Partner: acquire in evbus__share_claim(): its table is filled. */
 	for (i = 0; i < reader->places; i++)

@@ -269,11 +269,8 @@ evbus__retained_hold(struct evbus_reader *reader)
 void
 evbus__retained_done(struct evbus_reader *reader)
 {
-	struct evbus__snapshot *snapshot = reader->held_snapshot;
-
-	reader->held_snapshot = NULL;
 	evbus__mutex_lock(&reader->context->lock);
-	evbus__retire(reader, snapshot, size_of(snapshot));
+	evbus__retained_forget(reader);
 	evbus__sweep(reader);
 	evbus__mutex_unlock(&reader->context->lock);
 }

@@ -273,9 +273,7 @@ subscribe(struct evbus_reader *reader, struct evbus_publisher *self,
 	}
 	subscription->next = reader->subscriptions;
 	reader->subscriptions = subscription;
-	EVBUS_STORE(&reader->where.line, (uint32_t)line, RELAXED);
-	/* Partner: describe_reader() in stream/holder.c. */
-	EVBUS_STORE(&reader->where.file, file, RELEASE);
+	evbus__where_set(&reader->where, file, line);
 	evbus__sweep(reader);
 	return subscription->id;
 }

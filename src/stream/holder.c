@@ -70,8 +70,8 @@ static void
 describe_reader(const struct evbus__member *member, uint64_t sequence,
     char *text, size_t size)
 {
-	/* Partner: release in reader/subscribe.c. */
-	const char *file = EVBUS_LOAD(&member->where->file, ACQUIRE);
+	uint32_t line;
+	const char *file = evbus__where_file(member->where, &line);
 	int n;
 
 	n = snprintf(text, size, "%s \"%s\"", member->reader->group ?
@@ -80,7 +80,7 @@ describe_reader(const struct evbus__member *member, uint64_t sequence,
 	if (file != NULL && (size_t)n < size)
 		n += snprintf(text + n, size - (size_t)n,
 		    ", subscribed at %s:%u,", file,
-		    EVBUS_LOAD(&member->where->line, RELAXED));
+		    line);
 	if ((size_t)n < size)
 		(void)snprintf(text + n, size - (size_t)n,
 		    " is at sequence %llu", (unsigned long long)sequence);

@@ -34,7 +34,8 @@ enum { NONE, BUSY, TOLD };
 static void
 describe_place(struct evbus_stall *stall, const struct evbus__where *where)
 {
-	const char *file = EVBUS_LOAD(&where->file, ACQUIRE);
+	uint32_t line;
+	const char *file = evbus__where_file(where, &line);
 	size_t length;
 
 	if (file == NULL)
@@ -43,7 +44,7 @@ describe_place(struct evbus_stall *stall, const struct evbus__where *where)
 	if (length >= sizeof stall->file)
 		file += length - (sizeof stall->file - 1);
 	strncpy(stall->file, file, sizeof stall->file - 1);
-	stall->line = EVBUS_LOAD(&where->line, RELAXED);
+	stall->line = line;
 }
 
 static void

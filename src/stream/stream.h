@@ -31,6 +31,25 @@ struct evbus__where {
 	uint32_t line;			/* atomic */
 };
 
+static inline void
+evbus__where_set(struct evbus__where *where, const char *file, int line)
+{
+	EVBUS_STORE(&where->line, (uint32_t)line, RELAXED);
+	/* Release, partner evbus__where_file(): the line goes with the file. */
+	EVBUS_STORE(&where->file, file, RELEASE);
+}
+
+/* The file, and its line; NULL: nobody subscribed. */
+static inline const char *
+evbus__where_file(const struct evbus__where *where, uint32_t *line)
+{
+	/* Acquire, partner evbus__where_set(). */
+	const char *file = EVBUS_LOAD(&where->file, ACQUIRE);
+
+	*line = EVBUS_LOAD(&where->line, RELAXED);
+	return file;
+}
+
 /* The readers that one stands after; with the reader's memory. */
 struct evbus__ahead {
 	uint32_t count;			/* constant while open; 0: none */
